@@ -1,0 +1,100 @@
+"""Who may call what, on whose objects: one line for each act, so that all of them can be compared.
+
+The object rule of a line is a function that its package registers; it receives the person and the ids of the address, and returns the object or
+raises NotFound. What it lets through is what the view receives.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from flask import g
+
+from testing_platform import errors
+from testing_platform.accounts.rules import Role
+
+EVERYONE = frozenset[Role]()
+CANDIDATE = frozenset({Role.CANDIDATE})
+PROCTORS = frozenset({Role.PROCTOR, Role.LEAD_PROCTOR})
+ANALYSTS = frozenset({Role.ANALYST, Role.APPROVER})
+OPERATOR = frozenset({Role.OPERATOR})
+
+
+@dataclass(frozen=True)
+class Line:
+    roles: frozenset[Role]
+    object: str | None = None
+    # Signed by the answer token of the attempt in place of a cookie.
+    token: bool = False
+
+
+TABLE: dict[str, Line] = {
+    "public": Line(EVERYONE),
+    "sign_in": Line(EVERYONE),
+    "demo": Line(EVERYONE),
+    "health": Line(EVERYONE),
+    "clock": Line(EVERYONE),
+    "sign_out": Line(CANDIDATE | PROCTORS | ANALYSTS | OPERATOR),
+    # candidate
+    "candidate.home": Line(CANDIDATE),
+    "appointment.check_in": Line(CANDIDATE, "own_appointment"),
+    "attempt.check_in": Line(CANDIDATE, "own_attempt"),
+    "attempt.begin": Line(CANDIDATE, "own_attempt"),
+    "attempt.take": Line(CANDIDATE, "own_attempt"),
+    "attempt.take_over": Line(CANDIDATE, "own_attempt"),
+    "attempt.receipt": Line(CANDIDATE, "own_attempt"),
+    "attempt.ticket": Line(CANDIDATE, "own_attempt"),
+    "attempt.respond": Line(EVERYONE, "token_attempt", token=True),
+    "attempt.resume_contact": Line(EVERYONE, "token_attempt", token=True),
+    "attempt.submit": Line(EVERYONE, "token_attempt", token=True),
+    "attempt.write": Line(EVERYONE, "token_attempt", token=True),
+    # proctor
+    "proctor.home": Line(PROCTORS),
+    "session.watch": Line(PROCTORS, "assigned_session"),
+    "attempt.watch": Line(PROCTORS, "assigned_attempt"),
+    "attempt.act": Line(PROCTORS, "assigned_attempt"),
+    "attempt.evidence": Line(PROCTORS, "assigned_attempt"),
+    # analyst
+    "analyst.home": Line(ANALYSTS),
+    "administration.see": Line(ANALYSTS, "administration"),
+    "form.see": Line(ANALYSTS, "form"),
+    "bulletin.see": Line(ANALYSTS, "examination"),
+    # operator: accounts and machines, never test content
+    "operator.home": Line(OPERATOR),
+}
+
+ObjectRule = Callable[..., Any]
+_rules: dict[str, ObjectRule] = {}
+
+
+def object_rule(name: str) -> Callable[[ObjectRule], ObjectRule]:
+    def keep(rule: ObjectRule) -> ObjectRule:
+        _rules[name] = rule
+        return rule
+
+    return keep
+
+
+def allowed(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Lets the view run for those whom the table names, and hands it the object of its line."""
+    line = TABLE[name]
+
+    def wrap(view: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(view)
+        def guarded(**ids: Any) -> Any:
+            if line.roles:
+                if g.person is None:
+                    raise errors.SignInNeeded
+                if not g.person.roles & line.roles:
+                    raise errors.Forbidden
+            if line.object is None:
+                return view(**ids)
+            found = _rules[line.object](g.session, g.person, **ids)
+            rest = {key: value for key, value in ids.items() if not key.endswith("_id")}
+            return view(found, **rest)
+
+        guarded.permission = name  # type: ignore[attr-defined]
+        return guarded
+
+    return wrap

@@ -1,0 +1,76 @@
+import hmac
+import re
+import secrets
+import time
+from enum import StrEnum
+from hashlib import sha256
+
+
+class Role(StrEnum):
+    CANDIDATE = "candidate"
+    PROCTOR = "proctor"
+    LEAD_PROCTOR = "lead_proctor"
+    ANALYST = "analyst"
+    APPROVER = "approver"
+    OPERATOR = "operator"
+
+
+class Area(StrEnum):
+    """The first part of an address, and the cookie that belongs to it."""
+
+    CANDIDATE = "candidate"
+    PROCTOR = "proctor"
+    ANALYST = "analyst"
+    OPERATOR = "operator"
+    PUBLIC = "public"
+
+
+ROLES_OF_AREA = {
+    Area.CANDIDATE: {Role.CANDIDATE},
+    Area.PROCTOR: {Role.PROCTOR, Role.LEAD_PROCTOR},
+    Area.ANALYST: {Role.ANALYST, Role.APPROVER},
+    Area.OPERATOR: {Role.OPERATOR},
+    Area.PUBLIC: set(),
+}
+
+STAFF_AREAS = (Area.PROCTOR, Area.ANALYST, Area.OPERATOR)
+
+
+def area_of(path: str) -> Area:
+    """`/candidate/…` and `/api/candidate/…` are the candidate's; what belongs to nobody is public."""
+    parts = [part for part in path.split("/") if part]
+    first = parts[1] if parts[:1] == ["api"] and len(parts) > 1 else parts[0] if parts else ""
+    return Area(first) if first in set(Area) else Area.PUBLIC
+
+
+# Without 0 O 1 I L: a code is read aloud over the telephone. 31 letters, ten of them: 49 bits.
+CODE_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+
+
+def new_admission_code() -> str:
+    letters = "".join(secrets.choice(CODE_LETTERS) for _ in range(10))
+    return f"{letters[:4]}-{letters[4:8]}-{letters[8:]}"
+
+
+def plain_code(typed: str) -> str:
+    """A code as typed, without the spaces, dashes and case that do not matter."""
+    return re.sub(r"[^0-9A-Z]", "", typed.upper())
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def keyed_hash(secret: bytes, purpose: str, value: str) -> str:
+    """What is stored in place of a code or token, so that a copy of the database opens nothing."""
+    return hmac.new(secret, f"{purpose}\0{value}".encode(), sha256).hexdigest()
+
+
+def password_is_long_enough(password: str) -> bool:
+    """NIST SP 800-63B-4, 3.1.1.2: length alone; 15 where a password could stand alone, 12 with a second factor here."""
+    return len(password) >= 12
+
+
+def totp_step(at: float | None = None) -> int:
+    """The 30-second step of RFC 6238, so that one code opens once."""
+    return int((time.time() if at is None else at) // 30)

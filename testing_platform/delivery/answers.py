@@ -1,0 +1,321 @@
+"""Saving answers: one short write for each request, outside the pages' machinery.
+
+State, epoch and deadline are checked in the inserting statement; what is cached here (the options of a form, which never change) may only refuse
+early. The reply leaves after the commit is durable.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import Session
+
+from testing_platform import clock, errors
+from testing_platform.db import Database, Statement, stamp, unstamp
+from testing_platform.delivery import rules, service, tokens
+from testing_platform.delivery.models import Attempt, Message, TimeEntry
+from testing_platform.delivery.rules import State, Status
+from testing_platform.itembank.models import FormSlot, ItemVersion
+from testing_platform.settings import Settings
+
+DEVICE = re.compile(r"[A-Za-z0-9-]{8,64}\Z")
+NEEDS_OPTION = {"answered", "struck", "unstruck"}
+
+
+class EventIn(msgspec.Struct):
+    seq: int
+    slot: int
+    state: str
+    option: str | None = None
+    elapsed_ms: int = 0
+
+
+class Batch(msgspec.Struct):
+    device: str
+    epoch: int
+    events: list[EventIn]
+
+
+class Refused(msgspec.Struct):
+    seq: int
+    why: Literal["unknown-slot", "unknown-option", "unknown-state", "bad-number"]
+
+
+@dataclass(frozen=True)
+class Where:
+    """What the contact statement tells of an attempt."""
+
+    state: State
+    epoch: int
+    form_id: int
+    deadline: datetime | None
+    held_since: datetime | None
+    started: bool
+    heard_at: datetime | None
+
+
+class UnknownAttempt(errors.NotFound):
+    pass
+
+
+_LOOK = Statement(
+    "SELECT a.state, a.epoch, a.form_id, a.deadline, a.held_since, a.started_at, c.http_at, c.live_at"
+    " FROM attempts a JOIN contacts c ON c.attempt_id = a.id WHERE a.id = :attempt"
+)
+
+_TOUCH = Statement("UPDATE contacts SET http_at = :now WHERE attempt_id = :attempt")
+
+_INSERT = Statement(
+    "INSERT INTO responses (attempt_id, device, seq, epoch, slot, option, state, elapsed_ms, received_at, standing)"
+    " SELECT a.id, :device, :seq, :epoch, :slot, :option, :state, :elapsed_ms, :now,"
+    " CASE WHEN :epoch < a.epoch THEN 'aside'"
+    " WHEN a.held_since IS NOT NULL THEN 'held'"
+    " WHEN a.state != 'in_progress' OR a.answers_until < :now THEN 'late'"
+    " ELSE 'counted' END"
+    " FROM attempts a WHERE a.id = :attempt AND a.started_at IS NOT NULL AND :epoch <= a.epoch"
+    " ON CONFLICT (attempt_id, device, seq) DO NOTHING"
+)
+
+_COUNT = Statement("SELECT COUNT(*), MAX(seq) FROM responses WHERE attempt_id = :attempt AND device = :device")
+_SEQS = Statement("SELECT seq FROM responses WHERE attempt_id = :attempt AND device = :device ORDER BY seq")
+_LATE = Statement(
+    "SELECT seq FROM responses WHERE attempt_id = :attempt AND device = :device AND standing = 'late' ORDER BY seq"
+)
+
+def acknowledged(connection: Connection, attempt_id: int, device: str) -> tuple[int, list[list[int]]]:
+    """(n, gaps): every event 1…n is stored, and these ranges are missing below the greatest one."""
+    count, greatest = _COUNT.run(connection, {"attempt": attempt_id, "device": device}).fetchone()
+    if not count or count == greatest:
+        return greatest or 0, []
+    gaps: list[list[int]] = []
+    expected = 1
+    for (seq,) in _SEQS.run(connection, {"attempt": attempt_id, "device": device}):
+        if seq > expected:
+            gaps.append([expected, seq - 1])
+        expected = seq + 1
+    return gaps[0][0] - 1, gaps
+
+
+class Answers:
+    """The answer path over one database."""
+
+    def __init__(self, db: Database, settings: Settings) -> None:
+        self.db = db
+        self.settings = settings
+        self._options: dict[int, dict[int, frozenset[str]]] = {}
+
+    def options_of(self, connection: Connection, form_id: int) -> dict[int, frozenset[str]]:
+        found = self._options.get(form_id)
+        if found is None:
+            rows = connection.execute(
+                select(FormSlot.slot, ItemVersion.options).join(ItemVersion).where(FormSlot.form_id == form_id)
+            )
+            found = {slot: frozenset(option["key"] for option in options) for slot, options in rows}
+            self._options[form_id] = found
+        return found
+
+    def contact(self, connection: Connection, attempt_id: int, now: datetime) -> Where:
+        """Hear from the page: hold first what was lost meanwhile, close what is due, then note the contact. Raises UnknownAttempt."""
+        where = self._look(connection, attempt_id)
+        if where.state == State.IN_PROGRESS:
+            # A cheap look first; the service decides with the session's own numbers.
+            if now - (where.heard_at or now) >= timedelta(seconds=5) or (where.deadline and now >= where.deadline):
+                with Session(connection) as session:
+                    attempt = session.get_one(Attempt, attempt_id)
+                    if service.lose_contact(session, attempt, now) or service.time_is_up(session, attempt, now):
+                        session.flush()
+                where = self._look(connection, attempt_id)
+        _TOUCH.run(connection, {"attempt": attempt_id, "now": stamp(connection, now)})
+        return where
+
+    def _look(self, connection: Connection, attempt_id: int) -> Where:
+        row = _LOOK.run(connection, {"attempt": attempt_id}).fetchone()
+        if row is None:
+            raise UnknownAttempt
+        state, epoch, form_id, deadline, held_since, started_at, http_at, live_at = row
+        return Where(
+            State(state), epoch, form_id, unstamp(deadline), unstamp(held_since), started_at is not None,
+            max((at for at in (unstamp(http_at), unstamp(live_at)) if at), default=None),
+        )
+
+    def receive(self, connection: Connection, attempt_id: int, batch: Batch, now: datetime) -> tuple[int, dict[str, Any]]:
+        """Store a batch; the HTTP status and the reply."""
+        where = self.contact(connection, attempt_id, now)
+        if not where.started:
+            raise rules.NotNow(state=where.state)
+        options = self.options_of(connection, where.form_id)
+        good, refused = [], []
+        received = stamp(connection, now)
+        for event in batch.events:
+            why = _fault(event, options)
+            if why is None:
+                good.append({
+                    "attempt": attempt_id, "device": batch.device, "seq": event.seq, "epoch": batch.epoch, "slot": event.slot,
+                    "option": event.option if event.state in NEEDS_OPTION else None, "state": event.state,
+                    "elapsed_ms": min(max(event.elapsed_ms, 0), 2**31 - 1), "now": received,
+                })
+            else:
+                refused.append(Refused(event.seq, why))
+        for values in good:
+            _INSERT.run(connection, values)
+        reply = self._reply(connection, attempt_id, batch.device, where, now)
+        sent = {event.seq for event in batch.events}
+        late = () if where.held_since or (where.deadline and now <= where.deadline and where.state == State.IN_PROGRESS) else (
+            _LATE.run(connection, {"attempt": attempt_id, "device": batch.device})
+        )
+        reply["late"] = [seq for (seq,) in late if seq in sent]
+        if batch.epoch < where.epoch:
+            return 409, {"status": "moved", "server_now": reply["server_now"]}
+        if refused:
+            return 422, {"code": refused[0].why, "refused": refused, **reply}
+        return 200, reply
+
+    def state(self, connection: Connection, attempt_id: int, epoch: int, device: str, messages: int, now: datetime) -> dict[str, Any]:
+        where = self.contact(connection, attempt_id, now)
+        reply = self._reply(connection, attempt_id, device, where, now)
+        if epoch < where.epoch:
+            reply["status"] = "moved"
+        with Session(connection) as session:
+            return reply | self.told(session, session.get_one(Attempt, attempt_id), messages)
+
+    def told(self, session: Session, attempt: Attempt, messages: int) -> dict[str, Any]:
+        """What the page shows beside the questions: why it stands still, messages, time given."""
+        entry = service.running_hold(session, attempt)
+        granted = session.scalars(
+            select(TimeEntry).where(TimeEntry.attempt_id == attempt.id, TimeEntry.kind == "grant").order_by(TimeEntry.id)
+        )
+        return {
+            "state": attempt.state,
+            "version": attempt.version,
+            "pause": None if entry is None else {
+                "kind": entry.cause, "since": clock.to_ms(entry.began_at), "reason": entry.reason,
+            },
+            "messages": [message_json(m) for m in service.messages_after(session, attempt.id, messages)],
+            "time_given": [
+                {"minutes": round(entry.amount.total_seconds() / 60), "at": clock.to_ms(entry.began_at)}
+                for entry in granted if entry.amount is not None
+            ],
+        }
+
+    def _reply(self, connection: Connection, attempt_id: int, device: str, where: Where, now: datetime) -> dict[str, Any]:
+        acked, gaps = acknowledged(connection, attempt_id, device)
+        deadline = where.deadline
+        if deadline and where.held_since:
+            deadline += max(timedelta(), now - where.held_since)
+        return {
+            "acked": acked, "gaps": gaps, "late": [], "server_now": clock.to_ms(now), "deadline": clock.to_ms(deadline),
+            "status": rules.status(where.state),
+        }
+
+
+def message_json(message: Message) -> dict[str, Any]:
+    return {"number": message.number, "from": message.sender, "text": message.text, "at": clock.to_ms(message.at)}
+
+
+def _fault(event: EventIn, options: dict[int, frozenset[str]]) -> Any:
+    if not (0 < event.seq < 2**31):
+        return "bad-number"
+    known = options.get(event.slot)
+    if known is None:
+        return "unknown-slot"
+    if event.state in NEEDS_OPTION:
+        return None if event.option in known else "unknown-option"
+    return None if event.state in ("cleared", "flagged", "unflagged") else "unknown-state"
+
+
+ROUTE = re.compile(r"/api/attempts/(\d{1,18})/(responses|state)\Z")
+MOST_BYTES = 64 * 1024
+StartResponse = Callable[..., Any]
+
+
+class AnswerApp:
+    """The two busiest addresses as plain WSGI in front of the pages' application."""
+
+    def __init__(self, pages: Callable[..., Any], answers: Answers, log: Any) -> None:
+        self.pages = pages
+        self.answers = answers
+        self.log = log
+        self.encoder = msgspec.json.Encoder()
+        self.decoder = msgspec.json.Decoder(Batch)
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Any:
+        found = ROUTE.match(environ.get("PATH_INFO", ""))
+        if found is None:
+            return self.pages(environ, start_response)
+        now = clock.now()
+        method = environ["REQUEST_METHOD"]
+        try:
+            attempt_id, what = int(found[1]), found[2]
+            token = tokens.read(self.answers.settings.secret, environ.get("HTTP_AUTHORIZATION", ""), attempt_id, now)
+            if what == "responses" and method == "POST":
+                status, reply = self._responses(environ, token, now)
+            elif what == "state" and method == "GET":
+                status, reply = self._state(environ, token, now)
+            else:
+                status, reply = 405, {"code": "method"}
+        except tokens.BadToken:
+            status, reply = 401, {"code": "bad-token"}
+        except errors.BadRequest as refusal:
+            status, reply = 400, {"code": refusal.code, **refusal.facts}
+        except rules.NotNow as refusal:
+            status, reply = 409, {"code": refusal.code, "state": refusal.facts.get("state")}
+        except errors.NotFound:
+            status, reply = 404, {"code": "not-found"}
+        except errors.Unavailable:
+            status, reply = 503, {"code": "unavailable"}
+        except Exception as problem:
+            self.log.error("answers.failed", kind=type(problem).__name__, exc_info=True)
+            status, reply = 503, {"code": "unavailable"}
+        if status >= 400:
+            self.log.info("answers.refused", status=status, attempt=found[1], code=reply.get("code", reply.get("status")))
+        return _send(start_response, status, self.encoder.encode(reply))
+
+    def _body(self, environ: dict[str, Any]) -> bytes:
+        try:
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+        except ValueError:
+            length = -1
+        if not 0 < length <= MOST_BYTES:
+            raise errors.BadRequest(why="length", most_bytes=MOST_BYTES)
+        body: bytes = environ["wsgi.input"].read(length)
+        if len(body) != length:
+            raise errors.BadRequest(why="cut-off")
+        return body
+
+    def _responses(self, environ: dict[str, Any], token: tokens.Token, now: datetime) -> tuple[int, dict[str, Any]]:
+        try:
+            batch = self.decoder.decode(self._body(environ))
+        except msgspec.DecodeError as problem:
+            raise errors.BadRequest(why="shape") from problem
+        if len(batch.events) > 100 or not DEVICE.match(batch.device):
+            raise errors.BadRequest(why="too-many-events" if len(batch.events) > 100 else "device")
+        if batch.epoch != token.epoch:
+            raise tokens.BadToken
+        attempt_id = token.attempt_id
+        return self.answers.db.group(lambda connection: self.answers.receive(connection, attempt_id, batch, now))
+
+    def _state(self, environ: dict[str, Any], token: tokens.Token, now: datetime) -> tuple[int, dict[str, Any]]:
+        asked = dict(part.partition("=")[::2] for part in environ.get("QUERY_STRING", "").split("&"))
+        device, number = asked.get("device", ""), asked.get("messages", "0")
+        if not DEVICE.match(device) or not (number.isascii() and number.isdigit() and len(number) < 10):
+            raise errors.BadRequest(why="query")
+        return 200, self.answers.db.group(
+            lambda connection: self.answers.state(connection, token.attempt_id, token.epoch, device, int(number), now)
+        )
+
+
+REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed",
+           409: "Conflict", 422: "Unprocessable Content", 503: "Service Unavailable"}
+
+
+def _send(start_response: StartResponse, status: int, body: bytes) -> list[bytes]:
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store"),
+               ("X-Content-Type-Options", "nosniff")]
+    if status == 503:
+        headers.append(("Retry-After", "2"))
+    start_response(f"{status} {REASONS[status]}", headers)
+    return [body]

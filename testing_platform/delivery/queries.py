@@ -1,0 +1,95 @@
+"""Reads for the candidate's pages."""
+
+from typing import Any
+
+from markupsafe import Markup
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from testing_platform.delivery import rules, service
+from testing_platform.delivery.models import Attempt, CheckInStep
+from testing_platform.delivery.rules import State
+from testing_platform.examinations.models import Administration, Appointment
+from testing_platform.itembank.models import FormSlot
+
+
+def attempt_of(session: Session, appointment_id: int) -> Attempt | None:
+    return session.scalars(select(Attempt).where(Attempt.appointment_id == appointment_id)).first()
+
+
+def appointments(session: Session, person_id: int) -> list[Appointment]:
+    return list(
+        session.scalars(select(Appointment).where(Appointment.person_id == person_id, Appointment.state == "booked").order_by(Appointment.id))
+    )
+
+
+def page_of(session: Session, attempt: Attempt) -> str:
+    """Where this attempt's candidate belongs now."""
+    base = f"/candidate/attempts/{attempt.id}"
+    state = State(attempt.state)
+    if state is State.CHECKING_IN:
+        step = rules.next_step(service.steps_done(session, attempt))
+        return f"{base}/{ {'consent': 'consent', 'system': 'system-check', 'photo': 'photo'}[step] if step else 'waiting'}"
+    if state is State.AWAITING:
+        return f"{base}/waiting"
+    if state is State.ADMITTED:
+        return f"{base}/rules"
+    if state in rules.UNDER_WAY:
+        return f"{base}/test"
+    return f"{base}/receipt" if attempt.submitted_at else "/candidate/"
+
+
+def place_in_queue(session: Session, attempt: Attempt) -> int:
+    """1 for the one who is next."""
+    if attempt.awaiting_since is None:
+        return 0
+    ahead = session.scalar(
+        select(func.count()).select_from(Attempt).where(
+            Attempt.session_id == attempt.session_id, Attempt.state == State.AWAITING,
+            or_(Attempt.awaiting_since < attempt.awaiting_since,
+                (Attempt.awaiting_since == attempt.awaiting_since) & (Attempt.id < attempt.id)),
+        )
+    )
+    return (ahead or 0) + 1
+
+
+def returned_reason(session: Session, attempt_id: int, step: str) -> str:
+    row = session.get(CheckInStep, (attempt_id, step))
+    return str(row.facts.get("reason", "")) if row is not None and row.state == "returned" else ""
+
+
+def slots(session: Session, form_id: int) -> list[dict[str, Any]]:
+    """The form as its candidate is shown it: stems and options only, no key, no code of the bank."""
+    found = []
+    for row in session.scalars(select(FormSlot).where(FormSlot.form_id == form_id).order_by(FormSlot.slot)):
+        version = row.version
+        stimulus = version.stimulus
+        found.append({
+            "number": row.slot,
+            "stem_html": Markup(version.stem),
+            "options": [{"key": option["key"], "html": Markup(option["html"])} for option in version.options],
+            "language": version.language,
+            "stimulus": None if stimulus is None else {"title": stimulus.title, "html": Markup(stimulus.html)},
+        })
+    return found
+
+
+def count_items(session: Session, form_id: int) -> int:
+    return session.scalar(select(func.count()).select_from(FormSlot).where(FormSlot.form_id == form_id)) or 0
+
+
+def receipt(session: Session, attempt: Attempt) -> dict[str, Any]:
+    items = count_items(session, attempt.form_id)
+    answered = len(service.chosen(session, attempt.id))
+    by = {"candidate": "candidate", "clock": "clock", "two_people": "ended"}[attempt.submitted_by or "candidate"]
+    return {"code": attempt.receipt_code, "submitted_at": attempt.submitted_at, "answered": answered,
+            "unanswered": items - answered, "items": items, "by": by, "emailed_to": attempt.person.email}
+
+
+def examination_of(attempt: Attempt) -> dict[str, str]:
+    return examination_words(attempt.session.administration)
+
+
+def examination_words(administration: Administration) -> dict[str, str]:
+    examination = administration.examination
+    return {"title": examination.title, "code": examination.bulletin.job_class.code}

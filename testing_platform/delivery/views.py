@@ -1,0 +1,220 @@
+"""The candidate's pages, from the first sign-in to the receipt."""
+
+import base64
+import hmac
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, current_app, g, redirect, render_template, request
+from flask_babel import get_locale
+
+from testing_platform import clock
+from testing_platform.accounts.permissions import allowed
+from testing_platform.delivery import objects, queries, rules, service, tokens
+from testing_platform.delivery.models import Attempt
+from testing_platform.delivery.rules import State
+from testing_platform.examinations.models import Appointment
+from testing_platform.web.frame import device_hash, remember_device
+
+bp = Blueprint("delivery", __name__, url_prefix="/candidate")
+
+assert objects.own_attempt
+
+
+def _settings() -> Any:
+    return current_app.settings  # type: ignore[attr-defined]
+
+
+def _texts(attempt: Attempt) -> dict[str, Any]:
+    return attempt.session.administration.examination.bulletin.content
+
+
+def _localized(entry: dict[str, Any]) -> dict[str, Any]:
+    """A text of the bulletin in the page's language, English where it has no other."""
+    lang = str(get_locale() or "en")
+    return {**entry, **entry.get("en", {}), **entry.get(lang, {})}
+
+
+def _here(attempt: Attempt, name: str) -> Any | None:
+    """A redirect when the candidate belongs on another page."""
+    wanted = queries.page_of(g.session, attempt)
+    return None if wanted.endswith("/" + name) else redirect(wanted, 303)
+
+
+def _page(template: str, attempt: Attempt, **context: Any) -> str:
+    return render_template(
+        template, attempt=attempt, examination=queries.examination_of(attempt),
+        test={"items": queries.count_items(g.session, attempt.form_id),
+              "minutes": round(attempt.time_limit.total_seconds() / 60)},
+        **context,
+    )
+
+
+@bp.get("/")
+@allowed("candidate.home")
+def home() -> Any:
+    cards = []
+    for appointment in queries.appointments(g.session, g.person.id):
+        attempt = queries.attempt_of(g.session, appointment.id)
+        cards.append(_card(appointment, attempt))
+    return render_template("delivery/home.html", cards=cards)
+
+
+def _card(appointment: Appointment, attempt: Attempt | None) -> dict[str, Any]:
+    place = appointment.session
+    day = _day(appointment)
+    opens_at = place.window.opens_at - day.check_in_opens
+    if attempt is None:
+        open_now = opens_at <= g.now < place.window.closes_at
+        state = "open" if open_now else "early" if g.now < opens_at else "missed"
+        url, post = (f"/candidate/appointments/{appointment.id}/check-in", True) if open_now else (None, False)
+        label = "check_in"
+    else:
+        state, url, post = attempt.state, queries.page_of(g.session, attempt), False
+        label = "receipt" if attempt.submitted_at else "go_on"
+    return {
+        "title": place.administration.examination.title, "opens_at": place.window.opens_at, "closes_at": place.window.closes_at,
+        "check_in_opens_at": opens_at, "state": state, "next_url": url if url != "/candidate/" else None, "next_post": post,
+        "next_label": label, "minutes": round(day.time_limit.total_seconds() / 60), "mode": place.mode,
+        "items": queries.count_items(g.session, place.administration.form_id),
+        "receipt_url": f"/candidate/attempts/{attempt.id}/receipt" if attempt and attempt.submitted_at else None,
+    }
+
+
+def _day(appointment: Appointment) -> Any:
+    return service.TestDay.of(appointment.session.administration.test_day)
+
+
+@bp.post("/appointments/<int:appointment_id>/check-in")
+@allowed("appointment.check_in")
+def check_in(appointment: Appointment) -> Any:
+    attempt = service.check_in(g.session, appointment, current_app.vault.new_key(), g.now)  # type: ignore[attr-defined]
+    return redirect(queries.page_of(g.session, attempt), 303)
+
+
+@bp.get("/attempts/<int:attempt_id>")
+@allowed("attempt.check_in")
+def go_on(attempt: Attempt) -> Any:
+    return redirect(queries.page_of(g.session, attempt), 303)
+
+
+@bp.route("/attempts/<int:attempt_id>/consent", methods=["GET", "POST"])
+@allowed("attempt.check_in")
+def consent(attempt: Attempt) -> Any:
+    if elsewhere := _here(attempt, "consent"):
+        return elsewhere
+    texts = [_localized(entry) for entry in _texts(attempt)["consents"]]
+    errors: dict[str, str] = {}
+    chosen = service.consent_choices(g.session, attempt.id)
+    if request.method == "POST":
+        chosen = {text["kind"]: request.form.get(f"consent-{text['kind']}", "")[:40] for text in texts}
+        try:
+            with g.session.begin_nested():
+                service.keep_consents(g.session, attempt, texts, chosen, str(get_locale() or "en"), g.now)
+            return redirect(queries.page_of(g.session, attempt), 303)
+        except service.ChoiceMissing as refusal:
+            errors = {kind: "declined" if chosen.get(kind) else "missing" for kind in refusal.facts["kinds"]}
+    for text in texts:
+        text["chosen"] = chosen.get(text["kind"], "")
+    page = _page("delivery/consent.html", attempt, consents=texts, errors=errors,
+                 returned_reason=queries.returned_reason(g.session, attempt.id, "consent"))
+    return page, 422 if errors else 200
+
+
+@bp.get("/attempts/<int:attempt_id>/system-check")
+@allowed("attempt.check_in")
+def system_check(attempt: Attempt) -> Any:
+    return _here(attempt, "system-check") or _page(
+        "delivery/system_check.html", attempt, returned_reason=queries.returned_reason(g.session, attempt.id, "system"))
+
+
+@bp.get("/attempts/<int:attempt_id>/photo")
+@allowed("attempt.check_in")
+def photo(attempt: Attempt) -> Any:
+    return _here(attempt, "photo") or _page(
+        "delivery/photo.html", attempt, photo_taken=False, returned_reason=queries.returned_reason(g.session, attempt.id, "photo"))
+
+
+@bp.get("/attempts/<int:attempt_id>/waiting")
+@allowed("attempt.check_in")
+def waiting(attempt: Attempt) -> Any:
+    return _here(attempt, "waiting") or _page(
+        "delivery/waiting.html", attempt, position=queries.place_in_queue(g.session, attempt), live=_live(attempt))
+
+
+@bp.get("/attempts/<int:attempt_id>/rules")
+@allowed("attempt.check_in")
+def rules_page(attempt: Attempt) -> Any:
+    found = _localized(_texts(attempt)["rules"])
+    extra = attempt.multiplier != 1
+    minutes = round(attempt.clock.time_allowed.total_seconds() / 60)
+    return _here(attempt, "rules") or _page(
+        "delivery/rules.html", attempt, rules=found, items=queries.count_items(g.session, attempt.form_id), minutes=minutes,
+        base_minutes=round(attempt.time_limit.total_seconds() / 60), extra_time=extra, live=_live(attempt))
+
+
+def _live(attempt: Attempt) -> dict[str, Any]:
+    """What the camera's link needs on the pages before the test."""
+    return {
+        "attempt": attempt.id, "media": attempt.mode == "remote", "ticket_url": f"/api/candidate/attempts/{attempt.id}/ticket",
+        "place_url": f"/api/candidate/attempts/{attempt.id}/place",
+        "journal_key": journal_key(attempt.id),
+    }
+
+
+@bp.post("/attempts/<int:attempt_id>/begin")
+@allowed("attempt.begin")
+def begin(attempt: Attempt) -> Any:
+    service.begin(g.session, attempt, remember_device(), g.now)
+    return redirect(f"/candidate/attempts/{attempt.id}/test", 303)
+
+
+@bp.post("/attempts/<int:attempt_id>/take-over")
+@allowed("attempt.take_over")
+def take_over(attempt: Attempt) -> Any:
+    service.take_over(g.session, attempt, remember_device(), g.now)
+    return redirect(queries.page_of(g.session, attempt), 303)
+
+
+def journal_key(attempt_id: int) -> str:
+    """The key with which the browser encrypts its journal, so that a shared computer shows nothing once this person is signed out."""
+    key = hmac.digest(_settings().secret, f"journal\0{attempt_id}".encode(), "sha256")
+    return base64.b64encode(key).decode()
+
+
+@bp.get("/attempts/<int:attempt_id>/test")
+@allowed("attempt.take")
+def test(attempt: Attempt) -> Any:
+    if elsewhere := _here(attempt, "test"):
+        return elsewhere
+    if attempt.device != device_hash():
+        return _page("delivery/elsewhere.html", attempt)
+    settings = _settings()
+    day = service.test_day(attempt)
+    answers = {
+        slot: {"option": answer.option, "flagged": answer.flagged, "struck": sorted(answer.struck)}
+        for slot, answer in service.answers(g.session, attempt.id).items()
+    }
+    # Long enough for the time allowed, every grant and hold that could come, and a reload at the end.
+    expires_at = g.now + attempt.clock.time_allowed + timedelta(hours=8)
+    api = f"/api/attempts/{attempt.id}"
+    player = {
+        "attempt": attempt.id, "token": tokens.make(settings.secret, attempt.id, attempt.epoch, expires_at), "epoch": attempt.epoch,
+        "patience_seconds": day.contact_patience.total_seconds(), "state_seconds": settings.state_seconds,
+        "warnings_minutes": [30, 10, 5, 1], "clock_returns_minutes": 5,
+        "deadline": clock.to_ms(attempt.clock.deadline_at(g.now)), "server_now": clock.to_ms(g.now),
+        "status": rules.status(State(attempt.state)), "pause": current_app.answers.told(g.session, attempt, 0)["pause"],  # type: ignore[attr-defined]
+        "mode": attempt.mode, "ticket_url": f"/api/candidate/attempts/{attempt.id}/ticket",
+        "urls": {"responses": f"{api}/responses", "state": f"{api}/state", "resume": f"{api}/resume", "submit": f"{api}/submit",
+                 "messages": f"{api}/messages", "receipt": f"/candidate/attempts/{attempt.id}/receipt"},
+        "answers": answers, "media": attempt.mode == "remote", "journal_key": journal_key(attempt.id), "shortcuts": True,
+    }
+    return _page("delivery/test.html", attempt, player=player, slots=queries.slots(g.session, attempt.form_id))
+
+
+@bp.get("/attempts/<int:attempt_id>/receipt")
+@allowed("attempt.receipt")
+def receipt(attempt: Attempt) -> Any:
+    if attempt.submitted_at is None:
+        return redirect(queries.page_of(g.session, attempt), 303)
+    return _page("delivery/receipt.html", attempt, receipt=queries.receipt(g.session, attempt))

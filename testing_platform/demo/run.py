@@ -1,0 +1,77 @@
+"""`testing-platform demo`: fill, serve, and let the crowd in."""
+
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.request
+from dataclasses import replace
+
+import click
+
+from testing_platform import models
+from testing_platform.bus import open_database
+from testing_platform.demo import setup
+from testing_platform.migrations import upgrade
+from testing_platform.serve import Supervisor, commands
+from testing_platform.settings import Settings
+
+assert models.metadata.tables
+
+
+def run(settings: Settings, *, crowd: int, port: int, fresh: bool) -> None:
+    demo = replace(
+        settings, demo=True, public_url=f"http://localhost:{port}", web_bind=f"127.0.0.1:{port + 1}",
+        live_bind=f"127.0.0.1:{port + 2}", data=settings.data / "demo", keys=None, database="",
+    )
+    _check_ports(port)
+    if fresh and demo.data.exists():
+        shutil.rmtree(demo.data)
+    db = open_database(demo)
+    upgrade(db)
+    with db.write() as session:
+        setup.fill(session, demo)
+    db.close()
+    found = commands(demo, front=True, domain=None)
+    if crowd:
+        found["crowd"] = [sys.executable, "-m", "testing_platform.demo.crowd", "--count", str(crowd)]
+    threading.Thread(target=_announce, args=(demo, crowd), daemon=True).start()
+    Supervisor(found, demo.environment, demo.data).run()
+
+
+def _check_ports(port: int) -> None:
+    """A clear word before anything starts: a second demo would fight the first for its ports."""
+    for number in (port, port + 1, port + 2):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", number))
+            except OSError:
+                raise click.ClickException(
+                    f"port {number} is in use: is the demo running already? Stop it, or choose another with --port"
+                ) from None
+
+
+def _announce(settings: Settings, crowd: int) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(f"{settings.public_url}/healthz", timeout=2):
+                break
+        except OSError:
+            time.sleep(0.2)
+    else:
+        click.echo("the demo did not answer within a minute; the lines above say why", err=True)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return
+    people = setup.read("people.toml")["staff"]
+    click.echo(f"\n  Open {settings.public_url} in a browser: doors for a candidate, a proctor, an analyst and an operator,")
+    click.echo("  each without a password. Open two side by side. Mail of the demo: " + settings.public_url + "/demo/outbox")
+    click.echo("  Who can come in: any of 12 made-up candidates, and " + ", ".join(
+        f"{one['given_name']} {one['family_name']} ({one['role'].replace('_', ' ')})" for one in people) + ".")
+    click.echo(f"  A crowd of {crowd} simulated candidates is taking the test. Ctrl-C ends the demo.\n")
+
+

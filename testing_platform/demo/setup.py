@@ -1,0 +1,197 @@
+"""Fills a data folder through the real services: bank, form, bulletin, an administration that is open now, people."""
+
+import tomllib
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from testing_platform import clock
+from testing_platform.accounts import service as accounts
+from testing_platform.accounts.models import Person
+from testing_platform.accounts.rules import Role
+from testing_platform.delivery.models import Attempt
+from testing_platform.examinations import service as examinations
+from testing_platform.examinations.models import Administration, Appointment, Examination, TestSession
+from testing_platform.examinations.rules import Mode, Window
+from testing_platform.itembank import rules as bank_rules
+from testing_platform.itembank import service as itembank
+from testing_platform.itembank.models import Bank, Form
+from testing_platform.settings import Settings
+
+DATA = Path(__file__).parent / "data"
+BANK = "Customer Service Specialist"
+ZONE = "America/Los_Angeles"
+
+
+def read(name: str) -> dict[str, Any]:
+    return tomllib.loads((DATA / name).read_text(encoding="utf-8"))
+
+
+def test_day(settings: list[dict[str, Any]]) -> dict[str, Any]:
+    """The bulletin's numbers of a test day, each with its source, under the names that carry their unit."""
+    found = {}
+    for entry in settings:
+        name = str(entry["name"])
+        if name == "check_in_opens_before":
+            name = "check_in_opens"
+        unit = str(entry.get("unit", ""))
+        if unit in ("minutes", "seconds") and not name.endswith(unit):
+            name = f"{name}_{unit}"
+        found[name] = {"value": entry["value"], "source": entry["source"]}
+    return found
+
+
+test_day.__test__ = False  # type: ignore[attr-defined]
+
+
+def bulletin_content() -> dict[str, Any]:
+    content = read("bulletin_1229.toml")
+    content["test_day"] = test_day(content["setting"])
+    content["consents"] = read("consent.toml")["consent"]
+    words = read("rules.toml")
+    for language in ("en", "es"):
+        words[language]["sections"] = words[language].pop("section")
+    content["rules"] = words
+    return content
+
+
+def fill_bank(session: Session, now: datetime) -> Bank:
+    bank = session.scalars(select(Bank).where(Bank.name == BANK)).first()
+    if bank is None:
+        bank = Bank(name=BANK, created_at=now)
+        session.add(bank)
+        session.flush()
+    for path in sorted((DATA / "bank").glob("*.toml")):
+        area = tomllib.loads(path.read_text(encoding="utf-8"))
+        stimuli = {
+            one["code"]: itembank.keep_stimulus(
+                session, bank, one["code"], one["title"], one.get("html") or bank_rules.paragraphs(one["text"]))
+            for one in area.get("stimulus", [])
+        }
+        for item in area["item"]:
+            itembank.keep_item(
+                session, bank,
+                itembank.ItemDraft(
+                    code=item["code"], area=area["area"], stem=item["stem"], options=item["options"], key=item["key"],
+                    rationale=item["rationale"], difficulty=item["difficulty"], stimulus=item.get("stimulus"),
+                ),
+                stimuli, now,
+            )
+    return bank
+
+
+def fill(session: Session, settings: Settings) -> None:
+    """Once for a data folder; again it only makes sure that a session is open."""
+    now = clock.now()
+    if session.scalar(select(func.count()).select_from(Administration)):
+        _keep_open(session, now)
+        return
+    bank = fill_bank(session, now)
+    plan = read("form_a.toml")
+    form = itembank.compose_form(session, bank, plan["name"], plan["items"], timedelta(minutes=plan["minutes"]), now)
+    content = bulletin_content()
+    today = now.astimezone(ZoneInfo(ZONE)).date()
+    open_on: date = today + timedelta(days=content["bulletin"]["open_on"]["day"])
+    bulletin = examinations.publish_bulletin(
+        session, code=content["class"]["code"], title=content["class"]["title"], open_on=open_on, content=content, now=now)
+    examination = Examination(bulletin_id=bulletin.id, title=content["class"]["title"])
+    session.add(examination)
+    session.flush()
+    _people(session, now)
+    _open(session, examination, form, content["test_day"], now)
+
+
+def _people(session: Session, now: datetime) -> None:
+    people = read("people.toml")
+    for group in ("crowd", "visitor"):
+        for one in people[group]:
+            person = accounts.add_person(
+                session, name=f"{one['given_name']} {one['family_name']}", email=one["email"], roles={Role.CANDIDATE}, now=now,
+                candidate_number=one["number"])
+            person.locale = one.get("language", "en")
+    for one in people["staff"]:
+        accounts.add_person(session, name=f"{one['given_name']} {one['family_name']}", email=one["email"],
+                            roles={Role(one["role"])}, now=now)
+
+
+def _open(session: Session, examination: Examination, form: Form, day: dict[str, Any], now: datetime) -> TestSession:
+    administration = examinations.plan_administration(session, examination, form, day, now)
+    window = Window(now - timedelta(minutes=5), now + timedelta(hours=14))
+    place = examinations.open_session(session, administration, title="At home, open session", mode=Mode.REMOTE, window=window,
+                                      zone=ZONE, now=now)
+    people = read("people.toml")
+    by_email = {person.email: person for person in session.scalars(select(Person))}
+    for group in ("crowd", "visitor"):
+        for one in people[group]:
+            settings = one.get("accommodation", one.get("settings", {}))
+            examinations.book(session, by_email[one["email"]], place, settings, now)
+    for person in by_email.values():
+        if person.roles & {Role.PROCTOR, Role.LEAD_PROCTOR}:
+            examinations.assign_proctor(session, place, person, now)
+    return place
+
+
+def _keep_open(session: Session, now: datetime) -> None:
+    """A demo of yesterday gets a new administration today, as a department would plan another test date."""
+    newest = session.scalars(select(TestSession).order_by(TestSession.id.desc())).first()
+    if newest is not None and now < newest.window.closes_at - timedelta(hours=2):
+        return
+    examination = session.scalars(select(Examination).order_by(Examination.id.desc())).one()
+    form = session.scalars(select(Form).order_by(Form.id.desc())).first()
+    assert form is not None
+    _open(session, examination, form, examination.bulletin.content["test_day"], now)
+
+
+def open_session(session: Session) -> TestSession:
+    return session.scalars(select(TestSession).order_by(TestSession.id.desc()).limit(1)).one()
+
+
+def person_with(session: Session, role: Role, number: int = 0) -> Person:
+    """The made-up member of staff who comes `number`th with this role."""
+    people = [person for person in session.scalars(select(Person).order_by(Person.id)) if role in person.roles]
+    return people[min(number, len(people) - 1)]
+
+
+def still_to_test(session: Session, group: str) -> list[Person]:
+    """Those of the group (crowd, visitor) with a place in the open session who have not handed in."""
+    place = open_session(session)
+    emails = {one["email"] for one in read("people.toml")[group]}
+    rows = session.execute(
+        select(Person, Attempt.submitted_at, Attempt.state)
+        .join(Appointment, Appointment.person_id == Person.id)
+        .outerjoin(Attempt, Attempt.appointment_id == Appointment.id)
+        .where(Appointment.session_id == place.id).order_by(Person.id)
+    ).unique().all()
+    return [person for person, submitted_at, state in rows
+            if (person.email in emails or person.email.startswith(f"{group}-")) and submitted_at is None and state != "refused"]
+
+
+def free_visitor(session: Session, now: datetime) -> Person:
+    """The visitor whose test is still open, or the next who has not begun; another is made up when all are through."""
+    return next(iter(still_to_test(session, "visitor")), None) or add_candidate(session, "visitor", now)
+
+
+NAMES = ("Birch", "Quartz", "Cedar", "Onyx", "Maple", "Jasper", "Willow", "Flint", "Hazel", "Garnet", "Rowan", "Slate")
+
+
+def add_candidate(session: Session, group: str, now: datetime) -> Person:
+    """One more made-up candidate with a place in the open session."""
+    count = session.scalar(select(func.count()).select_from(Person)) or 0
+    name = f"Demo {NAMES[count % len(NAMES)]} {count}"
+    person = accounts.add_person(session, name=name, email=f"{group}-{count}@example.org", roles={Role.CANDIDATE}, now=now,
+                                 candidate_number=f"C-1229-{count + 1000}")
+    examinations.book(session, person, open_session(session), {}, now)
+    return person
+
+
+def crowd_codes(session: Session, settings: Settings, count: int) -> list[str]:
+    """A fresh admission code for each of `count` candidates of the crowd who can still take the test."""
+    now = clock.now()
+    people = still_to_test(session, "crowd")
+    while len(people) < count:
+        people.append(add_candidate(session, "crowd", now))
+    return [accounts.issue_admission_code(session, settings.secret, p, now, now + timedelta(hours=16)) for p in people[:count]]

@@ -1,0 +1,38 @@
+"""Reads for the analyst's pages."""
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from testing_platform.examinations.models import Administration, Appointment, Examination, ProctorAssignment, TestSession
+from testing_platform.itembank.models import Form, FormSlot
+
+
+def administrations(session: Session) -> list[Administration]:
+    return list(session.scalars(select(Administration).order_by(Administration.id.desc())))
+
+
+def sessions_of(session: Session, administration_id: int) -> list[dict[str, Any]]:
+    found = []
+    for place in session.scalars(select(TestSession).where(TestSession.administration_id == administration_id).order_by(TestSession.id)):
+        booked = session.scalar(
+            select(func.count()).select_from(Appointment).where(Appointment.session_id == place.id, Appointment.state == "booked")
+        )
+        proctors = session.scalars(
+            select(ProctorAssignment).where(ProctorAssignment.session_id == place.id, ProctorAssignment.ended_at.is_(None))
+        )
+        found.append({"place": place, "booked": booked, "proctors": [row.person.name for row in proctors]})
+    return found
+
+
+def form_areas(session: Session, form: Form) -> list[tuple[str, int]]:
+    """How many items each knowledge area has in the form, in the form's order."""
+    counts: dict[str, int] = {}
+    for slot in session.scalars(select(FormSlot).where(FormSlot.form_id == form.id).order_by(FormSlot.slot)):
+        counts[slot.version.item.area] = counts.get(slot.version.item.area, 0) + 1
+    return list(counts.items())
+
+
+def examinations(session: Session) -> list[Examination]:
+    return list(session.scalars(select(Examination).order_by(Examination.id)))

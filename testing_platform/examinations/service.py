@@ -1,0 +1,86 @@
+import hashlib
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from testing_platform.accounts.models import Person
+from testing_platform.audit import service as audit
+from testing_platform.db import canonical
+from testing_platform.examinations import rules
+from testing_platform.examinations.models import (
+    Administration,
+    Appointment,
+    Bulletin,
+    Examination,
+    JobClass,
+    ProctorAssignment,
+    TestSession,
+)
+from testing_platform.itembank import service as itembank
+from testing_platform.itembank.models import Form
+
+
+def publish_bulletin(
+    session: Session, *, code: str, title: str, open_on: date, content: dict[str, Any], now: datetime
+) -> Bulletin:
+    """A new version; an earlier one stays for those who filed under it."""
+    rules.TestDay.of(content["test_day"])
+    job_class = session.scalars(select(JobClass).where(JobClass.code == code)).first()
+    if job_class is None:
+        job_class = JobClass(code=code, title=title)
+        session.add(job_class)
+        session.flush()
+    last = session.scalar(
+        select(func.max(Bulletin.number)).where(Bulletin.job_class_id == job_class.id, Bulletin.open_on == open_on)
+    )
+    bulletin = Bulletin(job_class_id=job_class.id, open_on=open_on, number=(last or 0) + 1, content=content,
+                        digest=hashlib.sha256(canonical(content)).hexdigest(), published_at=now)
+    session.add(bulletin)
+    session.flush()
+    audit.record(session, "bulletin.published", f"bulletin:{bulletin.id}", now, digest=bulletin.digest)
+    return bulletin
+
+
+def plan_administration(
+    session: Session, examination: Examination, form: Form, test_day: dict[str, Any], now: datetime
+) -> Administration:
+    """Binds a form, which is locked from then on."""
+    rules.TestDay.of(test_day)
+    itembank.lock_form(session, form, now)
+    last = session.scalar(
+        select(func.max(Administration.number)).where(Administration.examination_id == examination.id)
+    )
+    administration = Administration(examination_id=examination.id, number=(last or 0) + 1, form_id=form.id, test_day=test_day)
+    session.add(administration)
+    session.flush()
+    audit.record(session, "administration.planned", f"administration:{administration.id}", now, form=form.digest)
+    return administration
+
+
+def open_session(
+    session: Session, administration: Administration, *, title: str, mode: rules.Mode, window: rules.Window, zone: str,
+    now: datetime,
+) -> TestSession:
+    found = TestSession(administration_id=administration.id, title=title, mode=mode, window=window, zone=zone)
+    session.add(found)
+    session.flush()
+    audit.record(session, "session.opened", f"session:{found.id}", now, mode=mode)
+    return found
+
+
+def book(session: Session, person: Person, place: TestSession, settings: dict[str, Any], now: datetime) -> Appointment:
+    rules.multiplier(settings)
+    appointment = Appointment(person_id=person.id, administration_id=place.administration_id, session_id=place.id,
+                              settings=settings, booked_at=now, state="booked")
+    session.add(appointment)
+    session.flush()
+    audit.record(session, "appointment.booked", f"appointment:{appointment.id}", now, person=person.id)
+    return appointment
+
+
+def assign_proctor(session: Session, place: TestSession, person: Person, now: datetime) -> None:
+    if session.get(ProctorAssignment, (place.id, person.id)) is None:
+        session.add(ProctorAssignment(session_id=place.id, person_id=person.id, assigned_at=now))
+        audit.record(session, "proctor.assigned", f"session:{place.id}", now, person=person.id)

@@ -1,0 +1,15 @@
+"""Every table, so that one import fills `Base.metadata`."""
+
+from testing_platform import bus
+from testing_platform.accounts import models as accounts
+from testing_platform.audit import models as audit
+from testing_platform.db import Base
+from testing_platform.delivery import models as delivery
+from testing_platform.examinations import models as examinations
+from testing_platform.itembank import models as itembank
+from testing_platform.notices import models as notices
+from testing_platform.proctor import models as proctor
+
+metadata = Base.metadata
+
+__all__ = ["accounts", "audit", "bus", "delivery", "examinations", "itembank", "metadata", "notices", "proctor"]

@@ -1,0 +1,1 @@
+"""The outbox: mail is written down in the transaction of its cause and goes out after it is kept."""

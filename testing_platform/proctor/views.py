@@ -1,0 +1,86 @@
+from typing import Any
+
+from flask import Blueprint, Response, current_app, g, render_template
+from flask_babel import gettext as _
+from sqlalchemy import func, select
+
+from testing_platform import clock, errors
+from testing_platform.accounts.permissions import allowed
+from testing_platform.accounts.rules import Role
+from testing_platform.delivery.models import Attempt, CheckInStep, MediaKey
+from testing_platform.examinations.models import Appointment, TestSession
+from testing_platform.examinations.rules import TestDay
+from testing_platform.proctor import objects, queries
+from testing_platform.proctor.models import EvidenceStill
+from testing_platform.storage import KeyDestroyed
+
+bp = Blueprint("proctor", __name__, url_prefix="/proctor")
+
+
+
+@bp.get("/")
+@allowed("proctor.home")
+def home() -> Any:
+    sessions = []
+    for place in objects.sessions_of(g.session, g.person.id):
+        candidates = g.session.scalar(
+            select(func.count()).select_from(Appointment).where(Appointment.session_id == place.id, Appointment.state == "booked")
+        )
+        sessions.append({
+            "id": place.id, "title": place.title, "starts_at": place.window.opens_at, "ends_at": place.window.closes_at,
+            "mode": place.mode, "candidates": candidates, "url": f"/proctor/sessions/{place.id}",
+            **queries.summary(g.session, place.id),
+        })
+    g.rail = [(_("Today"), "/proctor/", True)]
+    return render_template("proctor/home.html", sessions=sessions)
+
+
+@bp.get("/sessions/<int:session_id>")
+@allowed("session.watch")
+def console(place: TestSession) -> Any:
+    day = TestDay.of(place.administration.test_day)
+    facts = {
+        "session": {"id": place.id, "title": place.title, "starts_at": clock.to_ms(place.window.opens_at),
+                    "ends_at": clock.to_ms(place.window.closes_at)},
+        "me": {"id": g.person.id, "name": g.person.name, "lead": Role.LEAD_PROCTOR in g.person.roles},
+        "urls": {"ticket": f"/api/proctor/sessions/{place.id}/ticket", "rows": f"/api/proctor/sessions/{place.id}/rows",
+                 "attempt": "/api/proctor/attempts/0", "acts": "/api/proctor/attempts/0/acts"},
+        "live": "/live/proctor", "steps": ["consent", "system", "photo"], "reasons": queries.reasons(),
+        "phrases": [
+            _("Thank you. Everything looks fine."), _("Please sit so that your face is in the picture."),
+            _("Please turn on a light in front of you."), _("Your picture is dark or blurred. Please look at your camera."),
+            _("Please make sure that you are alone in the room."), _("We see that your line is slow. Your answers are safe; keep working."),
+        ],
+        "limits": {"proctor_minutes": round(day.proctor_grant.total_seconds() / 60),
+                   "lead_minutes": round(day.lead_grant.total_seconds() / 60)},
+    }
+    return render_template("proctor/console.html", console=facts, place=place)
+
+
+def _picture(attempt: Attempt, name: str) -> Response:
+    key = g.session.get(MediaKey, attempt.id)
+    try:
+        data = current_app.vault.get(key.wrapped if key else None, name)  # type: ignore[attr-defined]
+    except (KeyDestroyed, FileNotFoundError):
+        raise errors.NotFound(why="deleted") from None
+    return Response(data, mimetype="image/jpeg", headers={"Cache-Control": "private, no-store"})
+
+
+@bp.get("/attempts/<int:attempt_id>/photo.jpg")
+@allowed("attempt.evidence")
+def photo(attempt: Attempt) -> Any:
+    step = g.session.get(CheckInStep, (attempt.id, "photo"))
+    if step is None or not step.facts.get("object"):
+        raise errors.NotFound
+    return _picture(attempt, step.facts["object"])
+
+
+@bp.get("/attempts/<int:attempt_id>/evidence/<int:number>.jpg")
+@allowed("attempt.evidence")
+def evidence(attempt: Attempt, number: int) -> Any:
+    still = g.session.get(EvidenceStill, number)
+    if still is None or still.attempt_id != attempt.id:
+        raise errors.NotFound
+    return _picture(attempt, still.object_name)
+
+

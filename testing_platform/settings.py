@@ -1,0 +1,120 @@
+"""What an installation may set. Order: defaults, then a TOML file, then `TESTING_PLATFORM_*` in the environment."""
+
+import os
+import secrets
+import tomllib
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+
+PREFIX = "TESTING_PLATFORM_"
+
+
+class UnknownSetting(ValueError):
+    pass
+
+
+@dataclass(frozen=True)
+class Settings:
+    data: Path = field(default_factory=lambda: Path.home() / ".local/share/testing-platform")
+    # Apart from the data folder in a real installation, so that a backup of one is useless without the other.
+    keys: Path | None = None
+    database: str = ""  # empty: SQLite in the data folder
+    public_url: str = "http://localhost:8000"
+    city_name: str = "City of Larkspur"
+    help_phone: str = "(555) 555-0100"
+    help_hours: str = "Monday to Saturday, 7:00 am to 7:00 pm"
+    help_email: str = "testing-help@larkspur.example.gov"
+    zone: str = "America/Los_Angeles"
+    smtp_url: str = ""  # smtp://user:password@host:port or smtps://…; empty keeps mail in the outbox
+    mail_from: str = "testing@larkspur.example.gov"
+    web_bind: str = "127.0.0.1:8001"
+    live_bind: str = "127.0.0.1:8002"
+    web_threads: int = 16
+    demo: bool = False
+    log_level: str = "info"
+    evidence_seconds: int = 30
+    heartbeat_seconds: int = 10
+    state_seconds: int = 10
+
+    @classmethod
+    def load(cls, **given: object) -> "Settings":
+        """Raises UnknownSetting for a name that is none of ours: a misspelt setting must not be a silent default."""
+        known = {f.name: f for f in fields(cls)}
+        values: dict[str, object] = {}
+        file = os.environ.get(PREFIX + "SETTINGS")
+        if file:
+            values |= tomllib.loads(Path(file).read_text())
+        for name, text in os.environ.items():
+            if name.startswith(PREFIX) and name != PREFIX + "SETTINGS":
+                values[name.removeprefix(PREFIX).lower()] = text
+        values |= {name: value for name, value in given.items() if value is not None}
+        if unknown := sorted(set(values) - set(known)):
+            raise UnknownSetting(f"unknown setting {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        return cls(**{name: _typed(known[name].type, value) for name, value in values.items()})  # type: ignore[arg-type]
+
+    @property
+    def keys_folder(self) -> Path:
+        return self.keys or self.data / "keys"
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.data / 'testing-platform.sqlite'}"
+
+    @property
+    def origin(self) -> str:
+        parts = urlsplit(self.public_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def secure(self) -> bool:
+        return self.public_url.startswith("https:")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """These settings as the environment that a child process reads them from."""
+        return {
+            PREFIX + f.name.upper(): str(getattr(self, f.name))
+            for f in fields(self)
+            if getattr(self, f.name) is not None and getattr(self, f.name) != ""
+        }
+
+    @cached_property
+    def secret(self) -> bytes:
+        """Signs cookies, links and answer tokens."""
+        return self._key("signing.key")
+
+    @cached_property
+    def vault_key(self) -> bytes:
+        """Wraps the media key of each attempt."""
+        return self._key("vault.key")
+
+    def _key(self, name: str) -> bytes:
+        """From the environment (`TESTING_PLATFORM_KEYS` folder) or made at the first start, readable by this user alone."""
+        folder = self.keys_folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / name
+        try:
+            # Written whole under another name first: two processes starting together must agree on one key.
+            draft = folder / f".{name}.{os.getpid()}"
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(32))
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink(missing_ok=True)
+        return path.read_bytes()
+
+
+def _typed(kind: object, value: object) -> object:
+    if "Path" in str(kind):
+        return Path(str(value)).expanduser().absolute()
+    if kind in (int, "int"):
+        return int(str(value))
+    if kind in (bool, "bool"):
+        return str(value).lower() in ("1", "true", "yes", "on")
+    return str(value)

@@ -1,0 +1,1 @@
+"""What all pages share: the application's frame, cookies by area, languages, errors in words, safe headers."""

@@ -1,0 +1,92 @@
+"""From a refusal's facts to a status and to sentences that say what happened and what to do."""
+
+from typing import Any
+
+import structlog
+from flask import Flask, g, jsonify, redirect, render_template, request
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from testing_platform import errors
+from testing_platform.accounts.rules import Area
+from testing_platform.db import DBAPIError
+from testing_platform.web.frame import wants_json
+
+log = structlog.get_logger("web")
+
+STATUS = {
+    "not-found": 404, "forbidden": 403, "sign-in-needed": 401, "bad-request": 400, "version-moved": 409, "not-now": 409, "not-ready": 409,
+    "bad-token": 401, "too-many": 429, "unavailable": 503, "choice-missing": 422, "over-the-limit": 422, "empty-message": 422,
+    "reason-missing": 422, "unknown-code": 422, "link-ended": 410, "wrong-sign-in": 422, "bad-picture": 422, "same-person": 403,
+}
+
+
+def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
+    """(what happened, what to do)."""
+    back = _("Go back and load the page again. If it happens again, call the help desk.")
+    known = {
+        "not-found": (_("This page is not here"), _("The address may be mistyped, or the page is not yours to see. Start again from your first page.")),
+        "forbidden": (_("This is not open to you"), _("Your sign-in does not include this. Sign in with the account that does, or ask your supervisor.")),
+        "sign-in-needed": (_("Please sign in"), _("You are signed out. Sign in again; nothing was lost.")),
+        "bad-request": (_("We could not read that"), back),
+        "version-moved": (_("This has changed"), _("Someone changed it since you looked. Look again, then decide.")),
+        "not-now": (_("This is not possible now"), _("The test has moved on since this page was loaded. Go back to your test page to see where it stands.")),
+        "not-ready": (_("It is not time yet, or the time is over"), _("Your test page shows the hours in which you can begin.")),
+        "bad-token": (_("Please sign in again"), _("Your answers are kept on this computer and will be sent after you sign in.")),
+        "too-many": (_("Too many tries"), _("Wait %(minutes)d minutes, then try again. If you are about to miss your test, call the help desk now.",
+                     minutes=max(1, round(facts.get("seconds", 60) / 60)))),
+        "unavailable": (_("We cannot save right now"), _("Nothing was lost. Wait a moment and try again; your time is being looked after.")),
+        "over-the-limit": (_("That is more time than you may give"), _("You may give up to %(limit)d minutes in all; %(given)d are given. A lead proctor can give more.",
+                           limit=facts.get("limit_minutes", 0), given=facts.get("given_minutes", 0))),
+        "empty-message": (_("The message has no text, or too much"), _("Write between 1 and 500 characters.")),
+        "reason-missing": (_("A reason is needed"), _("Choose a reason from the list.")),
+        "same-person": (_("A second person is needed"), _("Another lead proctor has to confirm what you proposed.")),
+        "link-ended": (_("This link no longer works"), _("A link works once, for a short time. Sign in with your admission code, or call the help desk for a new link.")),
+        "bad-picture": (_("The picture could not be used"), _("Take it again. If it happens again, call the help desk.")),
+        "too-large": (_("That is too large"), _("Choose a smaller file and try again.")),
+    }
+    return known.get(code, (_("Something went wrong"), back))
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(errors.Refusal, refused)
+    app.register_error_handler(CSRFError, lambda problem: refused(errors.BadRequest(why="form-token")))
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(DBAPIError, _database)
+    app.register_error_handler(Exception, _fault)
+
+
+def refused(refusal: errors.Refusal) -> Any:
+    status = STATUS.get(refusal.code, 422)
+    log.info("refused", code=refusal.code, status=status, path=request.url_rule.rule if request.url_rule else None)
+    return answer(refusal.code, status, refusal.facts)
+
+
+def answer(code: str, status: int, facts: dict[str, Any]) -> Any:
+    happened, act = sentence(code, facts)
+    headers = {"Retry-After": str(facts.get("seconds", 2))} if status in (429, 503) else {}
+    if wants_json(request):
+        kept = {key: value for key, value in facts.items() if isinstance(value, str | int | float | bool | list | type(None))}
+        return jsonify(code=code, facts=kept, sentence=f"{happened}. {act}"), status, headers
+    area = g.get("area", Area.PUBLIC)
+    if code == "sign-in-needed" and area != Area.PUBLIC and request.method == "GET":
+        return redirect(f"/{area}/sign-in?next={request.path}")
+    return render_template("errors/refusal.html", code=code, happened=happened, act=act, status=status), status, headers
+
+
+def _http(problem: HTTPException) -> Any:
+    code = {404: "not-found", 405: "bad-request", 413: "too-large", 400: "bad-request"}.get(problem.code or 500, "fault")
+    if 300 <= (problem.code or 500) < 400:
+        return problem
+    return answer(code, problem.code or 500, {})
+
+
+def _database(problem: DBAPIError) -> Any:
+    log.error("database", kind=type(problem).__name__, exc_info=True)
+    return answer("unavailable", 503, {})
+
+
+def _fault(problem: Exception) -> Any:
+    log.error("fault", kind=type(problem).__name__, path=request.url_rule.rule if request.url_rule else None, exc_info=True)
+    return answer("fault", 500, {})

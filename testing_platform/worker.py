@@ -1,0 +1,72 @@
+"""The worker: a loop of sweeps over due rows. Everything it does may come late without harm, and twice without harm."""
+
+import signal
+import threading
+import time
+
+import structlog
+
+from testing_platform import clock, errors
+from testing_platform.app import create_app
+from testing_platform.audit import service as audit
+from testing_platform.bus import open_database
+from testing_platform.delivery import jobs as delivery
+from testing_platform.delivery import service as attempts
+from testing_platform.notices import service as notices
+from testing_platform.notices.models import Notice
+from testing_platform.settings import Settings
+from testing_platform.web.frame import Frame
+
+log = structlog.get_logger("worker")
+EACH = 1.0
+
+
+def once(app: Frame) -> None:
+    """One round. Each part is a short transaction of its own; mail goes out between two of them."""
+    settings, db = app.settings, app.db
+    with app.app_context():
+        with db.write() as session:
+            done = delivery.sweep(session, settings, clock.now())
+            attempts.beat(session, "worker", clock.now())
+        if any(done.values()):
+            log.info("swept", **done)
+        with db.write() as session:
+            delivery.mail_receipts(session, settings, clock.now())
+        with db.write() as session:
+            audit.seal(session)
+        if settings.smtp_url:
+            _send(app)
+
+
+def _send(app: Frame) -> None:
+    with app.db.read() as reading:
+        due = notices.due(reading, clock.now())
+        reading.expunge_all()
+    if not due:
+        return
+    results = notices.deliver(due, app.settings.smtp_url, app.settings.mail_from)
+    with app.db.write() as session:
+        for number, trouble in results.items():
+            notice = session.get_one(Notice, number)
+            if trouble is None:
+                notices.sent(notice, clock.now())
+            else:
+                notices.failed(notice, trouble[0], clock.now(), for_good=trouble[1])
+    log.info("mail", sent=sum(trouble is None for trouble in results.values()), of=len(results))
+
+
+def main(settings: Settings) -> None:
+    app = create_app(settings, open_database(settings))
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    log.info("worker.ready")
+    while not stop.is_set():
+        began = time.monotonic()
+        try:
+            once(app)
+        except errors.Unavailable:
+            log.warning("storage")
+        except Exception as problem:
+            log.error("round", kind=type(problem).__name__, exc_info=True)
+        stop.wait(max(0.05, EACH - (time.monotonic() - began)))
