@@ -3,6 +3,7 @@
 from typing import Any
 
 import structlog
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from testing_platform import models
 from testing_platform.bus import open_database
@@ -36,6 +37,8 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
         from testing_platform.demo import views as demo
 
         app.register_blueprint(demo.bp)
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
     app.answers = Answers(app.db, settings)
     app.wsgi_app = AnswerApp(app.wsgi_app, app.answers, structlog.get_logger("answers"))  # type: ignore[method-assign]
     return app

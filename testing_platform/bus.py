@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Index, Insert, insert, select
+from sqlalchemy import Index, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from testing_platform.db import Base, Database
@@ -32,7 +32,8 @@ class Event(Base):
     facts: Mapped[dict[str, Any]]
 
 
-def row(
+def publish(
+    session: Session,
     kind: str,
     at: datetime,
     *,
@@ -40,10 +41,9 @@ def row(
     attempt_id: int | None = None,
     actor_id: int | None = None,
     **facts: Any,
-) -> Insert:
-    return insert(Event).values(
-        kind=kind, at=at, session_id=session_id, attempt_id=attempt_id, actor_id=actor_id, facts=facts
-    )
+) -> None:
+    """Write the event into the transaction of its cause."""
+    session.add(Event(kind=kind, at=at, session_id=session_id, attempt_id=attempt_id, actor_id=actor_id, facts=facts))
 
 
 def after(session: Session, last: int, limit: int = 500) -> list[Event]:

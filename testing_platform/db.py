@@ -5,7 +5,6 @@ lock wakes at once, where SQLite's own busy waiting sleeps. `Database.group` let
 """
 
 import fcntl
-import json
 import os
 import queue
 import re
@@ -273,8 +272,3 @@ def _storage_trouble(problem: Exception) -> bool:
 
 def _as_refusal(problem: Exception) -> Exception:
     return errors.Unavailable() if _storage_trouble(problem) else problem
-
-
-def canonical(value: Any) -> bytes:
-    """JSON with sorted keys and no spaces: the bytes over which digests are taken."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str).encode()

@@ -1,8 +1,10 @@
 """`testing-platform serve`: front, web, live and worker on one machine; a child that dies is started again."""
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -26,10 +28,21 @@ def caddy() -> str | None:
     return str(beside) if beside.exists() else shutil.which("caddy")
 
 
+def loopback() -> list[str]:
+    """This machine's own addresses; some have no IPv6."""
+    found = ["127.0.0.1"]
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+        probe.bind(("::1", 0))
+        found.append("[::1]")
+    return found
+
+
 def caddyfile(settings: Settings, domain: str | None) -> str:
     """One address: static files from the folder, `/live/` to live, the rest to web with its body read in first."""
     port = urlsplit(settings.public_url).port or 80
     site = domain or f"http://:{port}"
+    # Without a public name this machine alone is served.
+    bind = "" if domain else "bind " + " ".join(loopback())
     return f"""{{
     admin off
     persist_config off
@@ -40,6 +53,7 @@ def caddyfile(settings: Settings, domain: str | None) -> str:
     }}
 }}
 {site} {{
+    {bind}
     encode zstd gzip
     request_body {{
         max_size 2MB

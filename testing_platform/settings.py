@@ -32,6 +32,7 @@ class Settings:
     web_bind: str = "127.0.0.1:8001"
     live_bind: str = "127.0.0.1:8002"
     web_threads: int = 16
+    proxies: int = 1  # how many fronts stand before web and write X-Forwarded-For; 0 when it is reached directly
     demo: bool = False
     log_level: str = "info"
     evidence_seconds: int = 30

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from testing_platform.audit.models import AuditEntry
-from testing_platform.db import canonical
+from testing_platform.digests import canonical
 
 FIRST = "0" * 64
 

@@ -44,9 +44,7 @@ def move(
     before = State(attempt.state)
     attempt.state = rules.after(before, event, who)
     attempt.version += 1
-    session.execute(
-        bus.row("attempt." + event, now, session_id=attempt.session_id, attempt_id=attempt.id, actor_id=actor_id, **facts)
-    )
+    bus.publish(session, "attempt." + event, now, session_id=attempt.session_id, attempt_id=attempt.id, actor_id=actor_id, **facts)
     audit.record(session, "attempt." + event, f"attempt:{attempt.id}", now, actor_id, before=before, after=attempt.state, **facts)
 
 
@@ -73,7 +71,7 @@ def check_in(session: Session, appointment: Appointment, wrapped_key: bytes, now
     session.add(MediaKey(attempt_id=attempt.id, wrapped=wrapped_key))
     session.flush()
     session.refresh(attempt)
-    session.execute(bus.row("attempt.check_in", now, session_id=place.id, attempt_id=attempt.id))
+    bus.publish(session, "attempt.check_in", now, session_id=place.id, attempt_id=attempt.id)
     audit.record(session, "attempt.check_in", f"attempt:{attempt.id}", now, appointment.person_id, mode=place.mode)
     return attempt
 
@@ -105,7 +103,7 @@ def finish_step(session: Session, attempt: Attempt, step: Step, now: datetime, *
     else:
         row.state, row.at, row.facts = "done", now, facts
     session.flush()
-    session.execute(bus.row("attempt.step", now, session_id=attempt.session_id, attempt_id=attempt.id, step=step))
+    bus.publish(session, "attempt.step", now, session_id=attempt.session_id, attempt_id=attempt.id, step=step)
     if rules.next_step(steps_done(session, attempt)) is None:
         attempt.awaiting_since = now
         move(session, attempt, Event.STEPS_DONE, Who.CLOCK, now)
@@ -152,11 +150,24 @@ def begin(session: Session, attempt: Attempt, device: str, now: datetime) -> Non
 def hold(session: Session, attempt: Attempt, event: Event, who: Who, since: datetime, now: datetime, *, cause: str,
          reason: str = "", category: str = "", actor_id: int | None = None) -> None:
     """Stop the clock from `since`. An attempt that is held already keeps its first instant."""
-    move(session, attempt, event, who, now, actor_id, cause=cause, category=category)
+    rules.after(State(attempt.state), event, who)
     if attempt.held_since is None:
-        attempt.held_since = since
         session.add(TimeEntry(attempt_id=attempt.id, kind="hold", cause=cause, began_at=since, reason=reason, actor_id=actor_id))
+        attempt.held_since = since
+    move(session, attempt, event, who, now, actor_id, cause=cause, category=category)
     session.flush()
+
+
+def go_on(session: Session, attempt: Attempt, event: Event, who: Who, now: datetime, actor_id: int | None = None,
+          began_at: datetime | None = None, cause: str = "", **facts: Any) -> timedelta:
+    """Let a held clock go on with a move of the table; returns the span given back."""
+    rules.after(State(attempt.state), event, who)
+    # State and clock change together: the database refuses one without the other.
+    with session.no_autoflush:
+        given = release(session, attempt, now, began_at, cause)
+        move(session, attempt, event, who, now, actor_id, **facts)
+    session.flush()
+    return given
 
 
 def running_hold(session: Session, attempt: Attempt) -> TimeEntry | None:
@@ -215,8 +226,7 @@ def regain_contact(session: Session, attempt: Attempt, covered_at: datetime | No
         if span and deadline and now < deadline and attempt.mode == examinations.Mode.REMOTE:
             if automatic_so_far(session, attempt) + span <= test_day(attempt).automatic_hold_cap:
                 hold(session, attempt, Event.LOSE_CONTACT, Who.CLOCK, now - span, now, cause="technical")
-                release(session, attempt, now)
-                move(session, attempt, Event.REGAIN_CONTACT, Who.CLOCK, now, seconds=round(span.total_seconds()))
+                go_on(session, attempt, Event.REGAIN_CONTACT, Who.CLOCK, now, seconds=round(span.total_seconds()))
         return
     if attempt.state != State.PAUSED_TECHNICAL or attempt.held_since is None:
         return
@@ -228,8 +238,8 @@ def regain_contact(session: Session, attempt: Attempt, covered_at: datetime | No
     short = now - last_contact <= day.same_device_return
     within_cap = automatic_so_far(session, attempt) + span <= day.automatic_hold_cap
     if ours or (short and within_cap):
-        given = release(session, attempt, now, began, "our_fault" if ours else "technical")
-        move(session, attempt, Event.REGAIN_CONTACT, Who.CLOCK, now, seconds=round(given.total_seconds()), ours=ours)
+        go_on(session, attempt, Event.REGAIN_CONTACT, Who.CLOCK, now, None, began, "our_fault" if ours else "technical",
+              seconds=round(span.total_seconds()), ours=ours)
     else:
         entry = running_hold(session, attempt)
         if entry is not None:
@@ -253,8 +263,8 @@ def take_over(session: Session, attempt: Attempt, device: str, now: datetime) ->
     if attempt.mode == examinations.Mode.REMOTE:
         if attempt.state == State.AWAITING_RESUME:
             attempt.version += 1
-            session.execute(bus.row("attempt.device_changed", now, session_id=attempt.session_id, attempt_id=attempt.id,
-                                    actor_id=attempt.person_id, epoch=attempt.epoch))
+            bus.publish(session, "attempt.device_changed", now, session_id=attempt.session_id, attempt_id=attempt.id,
+                                    actor_id=attempt.person_id, epoch=attempt.epoch)
         else:
             hold(session, attempt, Event.DEVICE_CHANGED, Who.CANDIDATE, now, now, cause="device", actor_id=attempt.person_id)
         audit.record(session, "attempt.device", f"attempt:{attempt.id}", now, attempt.person_id, epoch=attempt.epoch)
@@ -288,6 +298,7 @@ def submit(session: Session, attempt: Attempt, now: datetime) -> bool:
     if attempt.state in (State.SUBMITTED, State.SEALED):
         return False
     rules.after(State(attempt.state), Event.SUBMIT, Who.CANDIDATE)
+    session.flush()
     _close(session, attempt, "candidate", now)
     move(session, attempt, Event.SUBMIT, Who.CANDIDATE, now, attempt.person_id, digest=attempt.digest)
     return True
@@ -305,10 +316,10 @@ def time_is_up(session: Session, attempt: Attempt, now: datetime) -> bool:
 def end(session: Session, attempt: Attempt, actor_id: int, now: datetime, category: str) -> None:
     """Stop the test (T22). The answers are kept and sealed; nothing about their score follows from this."""
     rules.after(State(attempt.state), Event.END, Who.LEAD)
-    if attempt.held_since is not None:
+    with session.no_autoflush:
         release(session, attempt, now)
-    _close(session, attempt, "two_people", now)
-    move(session, attempt, Event.END, Who.LEAD, now, actor_id, category=category, digest=attempt.digest)
+        _close(session, attempt, "two_people", now)
+        move(session, attempt, Event.END, Who.LEAD, now, actor_id, category=category, digest=attempt.digest)
 
 
 def give_time(session: Session, attempt: Attempt, minutes: int, category: str, reason: str, actor_id: int, limit: timedelta,
@@ -326,8 +337,8 @@ def give_time(session: Session, attempt: Attempt, minutes: int, category: str, r
     session.add(entry)
     attempt.clock = replace(attempt.clock, given=attempt.given + amount)
     attempt.version += 1
-    session.execute(bus.row("attempt.time_given", now, session_id=attempt.session_id, attempt_id=attempt.id, actor_id=actor_id,
-                            minutes=minutes))
+    bus.publish(session, "attempt.time_given", now, session_id=attempt.session_id, attempt_id=attempt.id, actor_id=actor_id,
+                            minutes=minutes)
     audit.record(session, "attempt.time_given", f"attempt:{attempt.id}", now, actor_id, minutes=minutes, category=category,
                  before_ms=int(given / timedelta(milliseconds=1)))
     session.flush()
@@ -339,9 +350,10 @@ def abandon(session: Session, attempt: Attempt, now: datetime) -> bool:
     last = attempt.contact.newest
     if State(attempt.state) not in rules.PAUSED or last is None or now - last < test_day(attempt).abandoned_after:
         return False
-    release(session, attempt, now)
-    _close(session, attempt, "clock", now)
-    move(session, attempt, Event.ABANDON, Who.CLOCK, now, digest=attempt.digest)
+    with session.no_autoflush:
+        release(session, attempt, now)
+        _close(session, attempt, "clock", now)
+        move(session, attempt, Event.ABANDON, Who.CLOCK, now, digest=attempt.digest)
     return True
 
 
@@ -357,8 +369,8 @@ def write_message(session: Session, attempt: Attempt, sender: str, actor_id: int
     message = Message(attempt_id=attempt.id, number=number, sender=sender, actor_id=actor_id, text=text, at=now)
     session.add(message)
     session.flush()
-    session.execute(bus.row("attempt.message", now, session_id=attempt.session_id, attempt_id=attempt.id,
-                            actor_id=actor_id, sender=sender, number=number))
+    bus.publish(session, "attempt.message", now, session_id=attempt.session_id, attempt_id=attempt.id,
+                            actor_id=actor_id, sender=sender, number=number)
     return message
 
 

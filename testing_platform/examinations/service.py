@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from testing_platform.accounts.models import Person
 from testing_platform.audit import service as audit
-from testing_platform.db import canonical
+from testing_platform.digests import canonical
 from testing_platform.examinations import rules
 from testing_platform.examinations.models import (
     Administration,

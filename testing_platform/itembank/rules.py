@@ -4,7 +4,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from html import escape
 from typing import Any
 
-from testing_platform.db import canonical
+from testing_platform.digests import canonical
 
 # What a stem, an option or a passage may hold; everything else is taken out.
 TAGS = {"p", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "strong", "em", "br", "sub", "sup"}

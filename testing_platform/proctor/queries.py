@@ -36,19 +36,19 @@ def rows(session: Session, session_id: int, now: datetime, only: set[int] | None
     ids = [attempt.id for attempt in found]
     saves = dict(session.execute(
         select(Response.attempt_id, func.max(Response.received_at)).where(Response.attempt_id.in_(ids)).group_by(Response.attempt_id)
-    ).tuples().all())
+    ).all())
     answered = _answered(session, ids)
     unread = _unread(session, ids)
     proposals = dict(session.execute(
         select(EndProposal.attempt_id, Person.name).join(Person, Person.id == EndProposal.proposed_by_id)
         .where(EndProposal.attempt_id.in_(ids), EndProposal.outcome == "open")
-    ).tuples().all())
+    ).all())
     people_only = set(session.scalars(
         select(Consent.attempt_id).where(Consent.attempt_id.in_(ids), Consent.kind == "detectors", Consent.choice == "people_only")
     ))
     items: dict[int, int] = dict(session.execute(
         select(FormSlot.form_id, func.count()).where(FormSlot.form_id.in_({a.form_id for a in found})).group_by(FormSlot.form_id)
-    ).tuples().all())
+    ).all())
     day = TestDay.of(found[0].session.administration.test_day)
     return [
         {
@@ -84,7 +84,7 @@ def _answered(session: Session, ids: list[int]) -> dict[int, int]:
         select(Response.attempt_id, func.count()).join(newest, Response.id == newest.c.id).where(Response.state == "answered")
         .group_by(Response.attempt_id)
     )
-    return dict(counted.tuples().all())
+    return dict(counted.all())
 
 
 def _unread(session: Session, ids: list[int]) -> dict[int, int]:
@@ -181,7 +181,7 @@ def reasons() -> dict[str, list[dict[str, str]]]:
 def _names(session: Session, attempt_id: int) -> dict[int, str]:
     ids = set(session.scalars(select(Event.actor_id).where(Event.attempt_id == attempt_id))) | set(
         session.scalars(select(TimeEntry.actor_id).where(TimeEntry.attempt_id == attempt_id)))
-    return dict(session.execute(select(Person.id, Person.name).where(Person.id.in_({i for i in ids if i}))).tuples().all())
+    return dict(session.execute(select(Person.id, Person.name).where(Person.id.in_({i for i in ids if i}))).all())
 
 
 PAGE_KINDS = {
@@ -294,7 +294,7 @@ def focus(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) -> 
 def summary(session: Session, session_id: int) -> dict[str, int]:
     counts = dict(session.execute(
         select(Attempt.state, func.count()).where(Attempt.session_id == session_id).group_by(Attempt.state)
-    ).tuples().all())
+    ).all())
     return {
         "waiting": counts.get(State.AWAITING, 0),
         "in_progress": sum(counts.get(state, 0) for state in delivery.UNDER_WAY),

@@ -77,8 +77,7 @@ def _pause(session: Session, attempt: Attempt, person: Person, asked: Asked, now
 
 
 def _resume(session: Session, attempt: Attempt, person: Person, asked: Asked, now: datetime) -> None:
-    attempts.move(session, attempt, Event.RESUME, who(person), now, person.id, note=bool(asked.text))
-    attempts.release(session, attempt, now)
+    attempts.go_on(session, attempt, Event.RESUME, who(person), now, person.id, note=bool(asked.text))
     # The page has the questions covered still and asks at once; what lay before is given back already.
     attempt.contact.http_at = now
 
@@ -132,7 +131,7 @@ def _withdraw_end(session: Session, attempt: Attempt, person: Person, asked: Ask
 
 def _note(session: Session, attempt: Attempt, kind: str, person: Person, now: datetime, **facts: Any) -> None:
     attempt.version += 1
-    session.execute(bus.row(kind, now, session_id=attempt.session_id, attempt_id=attempt.id, actor_id=person.id, **facts))
+    bus.publish(session, kind, now, session_id=attempt.session_id, attempt_id=attempt.id, actor_id=person.id, **facts)
     audit.record(session, kind, f"attempt:{attempt.id}", now, person.id, **facts)
 
 

@@ -63,6 +63,7 @@ class Frame(Flask):
     db: Database
     vault: Vault
     hint: Hint
+    answers: Any  # delivery's answer path, put here by app.py
 
     def dispatch_request(self) -> Any:
         view = self.view_functions.get(request.endpoint or "")

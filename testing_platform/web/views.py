@@ -55,7 +55,7 @@ def operator() -> Any:
     staff = g.session.scalars(
         select(Person).join(RoleGrant).where(RoleGrant.role != Role.CANDIDATE).distinct().order_by(Person.name)
     ).all()
-    notices = dict(g.session.execute(select(Notice.state, func.count()).group_by(Notice.state)).tuples().all())
+    notices = dict(g.session.execute(select(Notice.state, func.count()).group_by(Notice.state)).all())
     g.rail = [(_("Machine and accounts"), "/operator/", True)]
     return render_template(
         "web/operator.html", beats=beats, free=disk.free, total=disk.total, staff=staff, notices=notices,

@@ -10,7 +10,7 @@ const OLD_NAMES = { PermissionDeniedError: "NotAllowedError", DevicesNotFoundErr
 export function family(userAgent) {
   if (/\bEdg(e|A|iOS)?\//.test(userAgent)) return "edge";
   if (/\b(Firefox|FxiOS)\//.test(userAgent)) return "firefox";
-  if (/\b(Chrome|Chromium|CriOS)\//.test(userAgent)) return "chrome";
+  if (/(Chrome|Chromium|CriOS)\//.test(userAgent)) return "chrome";
   if (/\bSafari\//.test(userAgent)) return "safari";
   return "other";
 }

@@ -101,6 +101,7 @@ export function pageHeardAt(performance = globalThis.performance) {
 }
 
 const SHOW_WARNING_MS = 30_000;
+const PEEK_MS = 10_000;
 
 /**
  * Shows the time left in `element` and speaks at the warnings in `regions` ({polite, assertive}, live regions that stand
@@ -116,7 +117,7 @@ export function mount(element, { clock, deadline, warningsMinutes = [30, 10, 5, 
   const part = (name) => element.querySelector(`[data-clock-${name}]`);
   const time = part("time") ?? element;
   const toggle = part("toggle");
-  const state = { deadline, stopped: false, hidden, before: null, warnedAt: 0 };
+  const state = { deadline, stopped: false, hidden, before: null, warnedAt: 0, peekUntil: 0 };
 
   function say(text, assertive = false) {
     const region = regions[assertive ? "assertive" : "polite"];
@@ -129,7 +130,7 @@ export function mount(element, { clock, deadline, warningsMinutes = [30, 10, 5, 
 
   function draw() {
     const seconds = state.deadline == null ? null : secondsLeft(state.deadline, clock.now());
-    const shown = seconds == null || state.stopped || isShown({ hidden: state.hidden, seconds, returnsMinutes });
+    const shown = seconds == null || state.stopped || isShown({ hidden: state.hidden && clock.now() > state.peekUntil, seconds, returnsMinutes });
     const text = state.stopped ? words.stopped : seconds == null ? "–" : display(seconds);
     if (time.textContent !== text) time.textContent = text;
     element.toggleAttribute("data-hidden", !shown);
@@ -149,7 +150,10 @@ export function mount(element, { clock, deadline, warningsMinutes = [30, 10, 5, 
     }
   }
 
+  /** A hidden clock shows itself for a moment when it is asked. */
   function ask() {
+    state.peekUntil = clock.now() + PEEK_MS;
+    draw();
     if (state.stopped) return say(words.stopped);
     if (state.deadline != null) say(fill(words.left, { time: spoken(secondsLeft(state.deadline, clock.now()), words, lang) }));
   }

@@ -94,6 +94,11 @@ export class Contact extends EventTarget {
     if (wait != null) this.#timer = setTimeout(() => this.look(), Math.min(wait, 250));
   }
 
+  /** No more looking by the clock; the next reply starts it again. */
+  rest() {
+    clearTimeout(this.#timer);
+  }
+
   get facts() {
     const { mode, status, lastContact, patienceMs, deadline, owed } = this;
     return { mode, status, lastContact, patienceMs, deadline, owed };

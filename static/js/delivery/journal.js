@@ -232,8 +232,9 @@ export class Journal {
     return false;
   }
 
-  async settle(device, sent, reply) {
-    const own = this.waiting.filter((event) => event.device === device);
+  /** `aside` holds seqs that cannot be sent for now; what is stored above them need not wait for them. */
+  async settle(device, sent, reply, aside = new Set()) {
+    const own = this.waiting.filter((event) => event.device === device && !aside.has(event.seq));
     await this.drop(device, settled(own, sent, reply));
   }
 

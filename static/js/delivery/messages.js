@@ -38,6 +38,7 @@ export function mount(element, { banner, counts = [], send, keep, words = pageWo
 
   function draw() {
     list.replaceChildren(...messages.map((message) => lineOf(message, words, lang)));
+    list.scrollTop = list.scrollHeight;
     element.querySelector("[data-messages-none]").hidden = messages.length > 0;
     const fresh = unread(messages, seen).length;
     for (const place of counts) place.textContent = fresh ? counted(words.unread, fresh, {}, lang) : "";
@@ -98,8 +99,8 @@ function lineOf({ from, text, at }, words, lang) {
   const by = document.createElement("span");
   by.className = "talk__by";
   by.textContent = fill(mine ? words.byMe : words.byProctor, { at: timeOfDay(at, lang) });
-  const words_ = document.createElement("p");
-  words_.textContent = text;
-  line.append(by, words_);
+  const said = document.createElement("p");
+  said.textContent = text;
+  line.append(by, said);
   return line;
 }

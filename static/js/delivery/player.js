@@ -339,7 +339,9 @@ class Player {
     const waiting = this.sender.waitingCount;
     const { safe } = this.words;
     const kept = waiting === 0 ? safe.server : safe[this.journal.keeps];
-    this.put("[data-sending]", waiting ? counted(this.words.sending, waiting, {}, this.lang) : this.words.sent);
+    const { stuckCount } = this.sender;
+    const sending = stuckCount ? this.words.saved.stuck : this.words.sending;
+    this.put("[data-sending]", waiting ? counted(sending, stuckCount || waiting, {}, this.lang) : this.words.sent);
     this.put("[data-kept]", kept);
   }
 

@@ -7,6 +7,7 @@ import { attemptHeaders, backoff, call } from "./http.js";
 
 export const BATCH = 100;
 const REQUEST_MS = 12_000;
+const STUCK_MS = 15_000;
 
 /**
  * The next events to send: the oldest of one device and one epoch, at most `size`. `stuck` holds labels of events that
@@ -48,6 +49,7 @@ export class Sender extends EventTarget {
   lastSavedAt = null;
   #stuck = new Set();
   #timer = null;
+  #stuckTimer = null;
   #notBefore = 0;
   #tries = 0;
   #size = BATCH;
@@ -97,9 +99,10 @@ export class Sender extends EventTarget {
     else this.#send();
   }
 
-  /** Resolves with true when nothing that can be sent waits, with false after `within` ms. */
+  /** Resolves with true when nothing waits, with false after `within` ms. What was set aside is tried once more. */
   flush(within = Infinity) {
-    const empty = () => this.waitingCount <= this.stuckCount;
+    const empty = () => this.waitingCount === 0;
+    this.#stuck.clear();
     this.wake({ again: true });
     if (empty()) return Promise.resolve(true);
     return new Promise((resolve) => {
@@ -126,6 +129,7 @@ export class Sender extends EventTarget {
   stop() {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#stuckTimer);
   }
 
   /** Sends as the browser tells us about the network and the page. */
@@ -161,7 +165,7 @@ export class Sender extends EventTarget {
     this.#asked = reply.retryAfterMs != null;
     if (meaning === "refused") await this.journal.drop(batch.device, reply.body.refused.map((event) => event.seq));
     if ((meaning === "stored" || meaning === "refused") && Number.isInteger(reply.body.acked)) {
-      await this.journal.settle(batch.device, seqs, reply.body);
+      await this.journal.settle(batch.device, seqs, reply.body, this.#aside(batch.device));
       this.#size = BATCH;
       if (reply.body.late?.length) this.#tell("late", { seqs: reply.body.late });
     }
@@ -192,7 +196,19 @@ export class Sender extends EventTarget {
     }
     this.#stuck.add(labelOf(batch.events[0]));
     this.#size = BATCH;
+    clearTimeout(this.#stuckTimer);
+    this.#stuckTimer = setTimeout(() => this.#takeUpAgain(), STUCK_MS);
     this.#tell("fault");
+  }
+
+  #aside(device) {
+    return new Set(this.journal.waiting.filter((event) => event.device === device && this.#stuck.has(labelOf(event))).map((event) => event.seq));
+  }
+
+  /** The fault is ours, so it may have been mended meanwhile. */
+  #takeUpAgain() {
+    this.#stuck.clear();
+    this.wake();
   }
 
   #tell(type, detail) {

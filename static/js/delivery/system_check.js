@@ -91,7 +91,7 @@ export async function mount(element) {
       if (probe.status !== 204) throw new Error(`probe ${probe.status}`);
       const speed = kbps(PROBE_BYTES, probe.received - probe.sent);
       const enough = speed >= ENOUGH_KBPS;
-      show("connection", enough ? "done" : "act", fill(enough ? words.connection.good : words.connection.slow, { speed }));
+      show("connection", enough ? "done" : "act", enough ? words.connection.good : words.connection.slow);
       // How far the computer's own clock is off; the test itself never uses that clock.
       const ahead = Math.round(Date.now() - (performance.now() + offset));
       return { clock_offset_ms: ahead, rtt_ms: rtt, upload_kbps: speed };

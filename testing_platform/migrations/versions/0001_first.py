@@ -1,4 +1,4 @@
-"""first"""
+"""The tables of the first version."""
 
 import sqlalchemy as sa
 

@@ -1,0 +1,85 @@
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from testing_platform import clock, models
+from testing_platform.accounts import service as accounts
+from testing_platform.accounts.models import Person
+from testing_platform.accounts.rules import Area, area_of
+from testing_platform.app import create_app
+from testing_platform.bus import open_database
+from testing_platform.db import Base, Database
+from testing_platform.settings import Settings
+from testing_platform.web.frame import Frame, cookie_name
+
+assert models.metadata.tables
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "data", public_url="http://localhost", log_level="warning")
+
+
+@pytest.fixture
+def db(settings: Settings) -> Iterator[Database]:
+    opened = open_database(settings)
+    Base.metadata.create_all(opened.engine)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def session(db: Database) -> Iterator[Session]:
+    """A write transaction that is thrown away after the test."""
+    with db.locked(), db.engine.connect().execution_options(writes=True) as connection, Session(connection) as found:
+        yield found
+        found.rollback()
+
+
+@pytest.fixture
+def app(settings: Settings, db: Database) -> Frame:
+    return create_app(settings, db)
+
+
+@dataclass
+class Visitor:
+    """A browser without a browser: keeps cookies, sends the form token."""
+
+    app: Frame
+    client: Any
+    area: Area
+
+    def get(self, path: str, **more: Any) -> Any:
+        return self.client.get(path, **more)
+
+    def token(self, path: str) -> str:
+        """The form token of the area that the address belongs to."""
+        area = area_of(path)
+        page = self.client.get(f"/{area}/sign-in" if area != Area.PUBLIC else "/").get_data(as_text=True)
+        return page.split('name="csrf-token" content="')[1].split('"')[0]
+
+    def post(self, path: str, form: dict[str, Any] | None = None, **more: Any) -> Any:
+        headers = {"X-CSRFToken": self.token(path), "Origin": "http://localhost", **more.pop("headers", {})}
+        return self.client.post(path, data=form if "json" not in more and "data" not in more else more.pop("data", None), headers=headers, **more)
+
+
+@pytest.fixture
+def visit(app: Frame, db: Database) -> Any:
+    """`visit(person, area)`: a visitor signed in there; `visit(None)`: nobody."""
+
+    def make(person: Person | None = None, area: Area = Area.PUBLIC) -> Visitor:
+        client = app.test_client()
+        if person is not None:
+            with db.write() as session:
+                token = accounts.make_link(session, app.settings.secret, session.get_one(Person, person.id), area, clock.now())
+            # Following the link from a page of ours signs in at once.
+            reply = client.get(f"/{area}/in/{token}", headers={"Sec-Fetch-Site": "same-origin"})
+            assert reply.status_code == 303, reply.get_data(as_text=True)
+            assert client.get_cookie(cookie_name(app.settings, area)) is not None
+        return Visitor(app, client, area)
+
+    return make

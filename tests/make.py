@@ -1,0 +1,130 @@
+"""Objects for tests: each call fills in what the test does not care about."""
+
+import itertools
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from testing_platform.accounts import service as accounts
+from testing_platform.accounts.models import Person
+from testing_platform.accounts.rules import Role
+from testing_platform.delivery import service as attempts
+from testing_platform.delivery.models import Attempt
+from testing_platform.delivery.rules import State, Step
+from testing_platform.examinations import service as examinations
+from testing_platform.examinations.models import Administration, Examination, TestSession
+from testing_platform.examinations.rules import Mode, Window
+from testing_platform.itembank import service as itembank
+from testing_platform.itembank.models import Bank
+
+NOON = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
+ITEMS = 6
+TEST_DAY: dict[str, Any] = {
+    "time_limit_minutes": 75, "check_in_opens_minutes": 30, "contact_patience_seconds": 20, "same_device_return_seconds": 120,
+    "late_grace_seconds": 5, "proctor_grant_minutes": 10, "lead_grant_minutes": 60, "automatic_hold_cap_minutes": 10,
+    "abandoned_after_minutes": 60,
+}
+CONSENTS = [
+    {"kind": "camera_live", "version": "1", "required": True, "proceeds": ["allow"], "title": "Camera", "text": "A proctor sees you.",
+     "choices": [{"id": "allow", "label": "Yes"}, {"id": "facility", "label": "No"}]},
+    {"kind": "detectors", "version": "1", "required": False, "proceeds": ["allow", "people_only"], "title": "Software", "text": "It marks.",
+     "choices": [{"id": "allow", "label": "Yes"}, {"id": "people_only", "label": "People only"}]},
+]
+RULES = {"title": "Before you begin", "sections": [{"code": "clock", "heading": "The clock", "points": ["It starts at Begin."]}]}
+
+_count = itertools.count(1)
+
+
+def person(session: Session, *roles: Role, name: str | None = None, now: datetime = NOON) -> Person:
+    n = next(_count)
+    number = f"C-{n:05d}" if Role.CANDIDATE in roles else None
+    return accounts.add_person(session, name=name or f"Test Person {n}", email=f"person-{n}@example.org", roles=set(roles), now=now,
+                               candidate_number=number)
+
+
+def administration(session: Session, now: datetime = NOON, **day: Any) -> Administration:
+    bank = Bank(name=f"Bank {next(_count)}", created_at=now)
+    session.add(bank)
+    session.flush()
+    codes = [f"I-{n}" for n in range(1, ITEMS + 1)]
+    for code in codes:
+        itembank.keep_item(session, bank, itembank.ItemDraft(
+            code=code, area="CST", stem=f"What does {code} ask?", options={key: f"Option {key}" for key in "abcd"}, key="b",
+            rationale="Because.", difficulty="medium"), {}, now)
+    form = itembank.compose_form(session, bank, "A", codes, timedelta(minutes=75), now)
+    settings = TEST_DAY | day
+    bulletin = examinations.publish_bulletin(
+        session, code=f"{next(_count)}", title="Customer Service Specialist", open_on=date(2026, 9, 1),
+        content={"test_day": settings, "consents": CONSENTS, "rules": RULES}, now=now)
+    examination = Examination(bulletin_id=bulletin.id, title="Customer Service Specialist")
+    session.add(examination)
+    session.flush()
+    return examinations.plan_administration(session, examination, form, settings, now)
+
+
+def place(session: Session, now: datetime = NOON, mode: Mode = Mode.REMOTE, **day: Any) -> TestSession:
+    """A session that opened an hour ago and closes in eight."""
+    return examinations.open_session(
+        session, administration(session, now, **day), title="At home", mode=mode,
+        window=Window(now - timedelta(hours=1), now + timedelta(hours=8)), zone="America/Los_Angeles", now=now)
+
+
+def proctor(session: Session, where: TestSession, role: Role = Role.PROCTOR, now: datetime = NOON) -> Person:
+    found = person(session, role, now=now)
+    examinations.assign_proctor(session, where, found, now)
+    return found
+
+
+def attempt(
+    session: Session, *, state: State = State.IN_PROGRESS, started: timedelta = timedelta(), where: TestSession | None = None,
+    mode: Mode = Mode.REMOTE, multiplier: str = "1", now: datetime = NOON, device: str = "this-browser", **day: Any
+) -> Attempt:
+    """An attempt brought to `state` through the services; `started` ago."""
+    began = now - started
+    where = where or place(session, began, mode, **day)
+    candidate = person(session, Role.CANDIDATE, now=began)
+    booked = examinations.book(session, candidate, where, {"time_multiplier": multiplier}, began)
+    found = attempts.check_in(session, booked, b"not a key", began)
+    if state is State.CHECKING_IN:
+        return found
+    for step in Step:
+        attempts.finish_step(session, found, step, began)
+    if state is State.AWAITING:
+        return found
+    attempts.move(session, found, attempts.Event.ADMIT, attempts.Who.PROCTOR, began)
+    if state is State.ADMITTED:
+        return found
+    attempts.begin(session, found, device, began)
+    found.contact.http_at = now
+    if state is State.PAUSED_PROCTOR:
+        attempts.hold(session, found, attempts.Event.PAUSE, attempts.Who.PROCTOR, now, now, cause="proctor")
+    if state is State.SUBMITTED:
+        attempts.submit(session, found, now)
+    session.flush()
+    assert found.state == state
+    return found
+
+
+@dataclass
+class Everyone:
+    """One person of each role and two sessions, so that a test can ask as anyone for another's objects."""
+
+    people: dict[str, Person] = field(default_factory=dict)
+    attempts: dict[str, Attempt] = field(default_factory=dict)
+    sessions: dict[str, TestSession] = field(default_factory=dict)
+
+
+def everyone(session: Session, now: datetime) -> Everyone:
+    found = Everyone()
+    for name in ("here", "there"):
+        found.sessions[name] = place(session, now)
+        found.attempts[name] = attempt(session, where=found.sessions[name], now=now)
+        found.people[f"candidate_{name}"] = session.scalars(select(Person).where(Person.id == found.attempts[name].person_id)).one()
+        found.people[f"proctor_{name}"] = proctor(session, found.sessions[name], now=now)
+        found.people[f"lead_{name}"] = proctor(session, found.sessions[name], Role.LEAD_PROCTOR, now=now)
+    for role in (Role.ANALYST, Role.APPROVER, Role.OPERATOR):
+        found.people[str(role)] = person(session, role, now=now)
+    return found

@@ -1,0 +1,152 @@
+"""Every route, as every role and as nobody, with one's own object and with another's.
+
+What should happen is said here a second time, in the test's own words: a line let slip in the table must not be followed by its test.
+"""
+
+import re
+import uuid
+
+import pytest
+
+from testing_platform import clock
+from testing_platform.accounts.permissions import TABLE
+from testing_platform.accounts.rules import Area
+from tests import make
+
+PUBLIC = "public"
+CANDIDATE = {"candidate_here"}
+PROCTOR = {"proctor_here", "lead_here"}
+ANALYST = {"analyst", "approver"}
+OPERATOR = {"operator"}
+
+# rule → (who may, with objects of "here"). Candidates and proctors of "there" may nothing here.
+EXPECTED = {
+    "/": PUBLIC, "/healthz": PUBLIC, "/readyz": PUBLIC, "/api/clock": PUBLIC, "/static/<path:filename>": PUBLIC,
+    "/candidate/sign-in": PUBLIC, "/<area>/sign-in": PUBLIC, "/<area>/in/<token>": PUBLIC, "/<area>/set-up/<token>": PUBLIC,
+    "/candidate/": "candidates", "/candidate/appointments/<int:appointment_id>/check-in": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>": CANDIDATE, "/candidate/attempts/<int:attempt_id>/consent": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>/system-check": CANDIDATE, "/candidate/attempts/<int:attempt_id>/photo": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>/waiting": CANDIDATE, "/candidate/attempts/<int:attempt_id>/rules": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>/begin": CANDIDATE, "/candidate/attempts/<int:attempt_id>/take-over": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>/test": CANDIDATE, "/candidate/attempts/<int:attempt_id>/receipt": CANDIDATE,
+    "/api/candidate/attempts/<int:attempt_id>/probe": CANDIDATE, "/api/candidate/attempts/<int:attempt_id>/system-check": CANDIDATE,
+    "/api/candidate/attempts/<int:attempt_id>/photo": CANDIDATE, "/api/candidate/attempts/<int:attempt_id>/place": CANDIDATE,
+    "/api/candidate/attempts/<int:attempt_id>/ticket": CANDIDATE,
+    # By answer token alone; a cookie opens nothing.
+    "/api/attempts/<int:attempt_id>/resume": set(), "/api/attempts/<int:attempt_id>/submit": set(),
+    "/api/attempts/<int:attempt_id>/messages": set(),
+    "/proctor/": "proctors", "/proctor/sessions/<int:session_id>": PROCTOR, "/proctor/attempts/<int:attempt_id>/photo.jpg": PROCTOR,
+    "/proctor/attempts/<int:attempt_id>/evidence/<int:number>.jpg": PROCTOR, "/api/proctor/sessions/<int:session_id>/ticket": PROCTOR,
+    "/api/proctor/sessions/<int:session_id>/rows": PROCTOR, "/api/proctor/attempts/<int:attempt_id>": PROCTOR,
+    "/api/proctor/attempts/<int:attempt_id>/acts": PROCTOR,
+    "/analyst/": ANALYST, "/analyst/administrations/<int:administration_id>": ANALYST, "/analyst/bulletins": ANALYST,
+    "/analyst/bulletins/<int:examination_id>": ANALYST, "/analyst/forms/<int:form_id>": ANALYST,
+    "/operator/": OPERATOR,
+    "/<area>/sign-out": "signed in",
+}
+AREAS = {"candidate": Area.CANDIDATE, "proctor": Area.PROCTOR, "lead": Area.PROCTOR, "analyst": Area.ANALYST, "approver": Area.ANALYST,
+         "operator": Area.OPERATOR}
+REFUSED = {401, 403, 404}
+
+
+@pytest.fixture
+def everyone(db):
+    with db.write() as session:
+        return make.everyone(session, clock.now())
+
+
+def rules(app):
+    return [rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"]
+
+
+def test_every_route_is_expected_and_guarded(app):
+    assert {rule.rule for rule in app.url_map.iter_rules()} == set(EXPECTED)
+    for rule in rules(app):
+        assert app.view_functions[rule.endpoint].permission in TABLE, rule.rule
+
+
+def test_the_demo_has_doors_in_the_demo_alone(app, settings, db):
+    from dataclasses import replace
+
+    from testing_platform.app import create_app
+
+    assert app.test_client().get("/demo/").status_code == 404
+    inside = create_app(replace(settings, demo=True), db)
+    assert {rule.rule for rule in inside.url_map.iter_rules()} - set(EXPECTED) == {"/demo/", "/demo/doors/<door>", "/demo/outbox"}
+    assert inside.test_client().get("/demo/", environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 404
+
+
+def address(rule, found, where):
+    attempt = found.attempts[where]
+    ids = {"attempt_id": attempt.id, "session_id": found.sessions[where].id, "appointment_id": attempt.appointment_id,
+           "administration_id": found.sessions[where].administration_id, "examination_id": 1, "form_id": attempt.form_id, "number": 1,
+           "area": "candidate", "token": "no-such-token", "filename": "css/base.css"}
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(ids[match[1]]), rule.rule)
+
+
+def may(expected, name):
+    if expected == PUBLIC:
+        return True
+    kind = name.rpartition("_")[0] or name
+    groups = {"candidates": kind == "candidate", "proctors": kind in ("proctor", "lead"), "signed in": kind == "candidate"}
+    return groups[expected] if isinstance(expected, str) else name in expected
+
+
+@pytest.mark.parametrize("name", ["nobody", "candidate_here", "candidate_there", "proctor_here", "proctor_there", "lead_there", "analyst", "approver", "operator"])
+def test_every_route_as(app, db, visit, everyone, name):
+    person = everyone.people.get(name)
+    visitor = visit(person, AREAS[name.partition("_")[0]]) if person else visit()
+    faults = []
+    for rule in rules(app):
+        expected = EXPECTED[rule.rule]
+        if rule.endpoint.endswith("sign_out"):
+            continue
+        url = address(rule, everyone, "here")
+        for method in sorted(rule.methods & {"GET", "POST"}):
+            # The cookie of the area of the address is what counts; this visitor has the one of their own area.
+            reply = visitor.get(url) if method == "GET" else visitor.post(url, json={"act": "message", "version": 0, "key": str(uuid.uuid4()), "text": "x"})
+            let_in = reply.status_code not in REFUSED and "/sign-in" not in reply.headers.get("Location", "")
+            # A picture that is not there yet, a used link: refused for another reason than the person.
+            if may(expected, name) and not let_in and not re.search(r"\.jpg|/in/|/set-up/|<area>", rule.rule):
+                faults.append((method, rule.rule, reply.status_code, "should be let in"))
+            if not may(expected, name) and let_in:
+                faults.append((method, rule.rule, reply.status_code, "should be refused"))
+    assert faults == []
+
+
+def test_the_answer_path_takes_no_cookie(app, visit, everyone):
+    visitor = visit(everyone.people["candidate_here"], Area.CANDIDATE)
+    attempt = everyone.attempts["here"].id
+    assert visitor.post(f"/api/attempts/{attempt}/responses", json={"device": "browser-1", "epoch": 1, "events": []}).status_code == 401
+    assert visitor.get(f"/api/attempts/{attempt}/state?device=browser-1").status_code == 401
+
+
+def test_administrators_see_no_test_content(app, visit, everyone):
+    visitor = visit(everyone.people["operator"], Area.OPERATOR)
+    page = visitor.get("/operator/").get_data(as_text=True)
+    assert "What does I-1 ask?" not in page
+    assert "Option b" not in page
+
+
+def test_a_cookie_of_one_area_opens_no_other(app, visit, everyone):
+    visitor = visit(everyone.people["candidate_here"], Area.CANDIDATE)
+    cookie = visitor.client.get_cookie("tp_candidate")
+    visitor.client.set_cookie("tp_proctor", cookie.value)
+    assert visitor.get("/proctor/").status_code in (302, 401)
+
+
+def test_a_form_from_elsewhere_is_refused(app, visit, everyone):
+    visitor = visit(everyone.people["candidate_here"], Area.CANDIDATE)
+    url = f"/candidate/attempts/{everyone.attempts['here'].id}/take-over"
+    assert visitor.post(url, headers={"Origin": "http://elsewhere.example"}).status_code == 403
+    assert visitor.post(url, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert visitor.client.post(url, headers={"Origin": "http://localhost"}).status_code == 400
+
+
+def test_a_person_whose_role_ended_is_out_at_once(app, db, visit, everyone):
+    visitor = visit(everyone.people["proctor_here"], Area.PROCTOR)
+    assert visitor.get("/proctor/").status_code == 200
+    with db.write() as session:
+        person = session.get(make.Person, everyone.people["proctor_here"].id)
+        person.grants[0].ended_at = clock.now()
+    assert visitor.get("/proctor/").status_code == 403
