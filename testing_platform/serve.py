@@ -47,9 +47,12 @@ def caddyfile(settings: Settings, domain: str | None) -> str:
     admin off
     persist_config off
     {"" if domain else "auto_https off"}
+    servers {{
+        protocols h1 {"h2 h3" if domain else ""}
+    }}
     log default {{
         output stderr
-        level WARN
+        level ERROR
     }}
 }}
 {site} {{

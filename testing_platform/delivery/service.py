@@ -184,7 +184,8 @@ def release(session: Session, attempt: Attempt, now: datetime, began_at: datetim
     entry.began_at = began_at or entry.began_at
     entry.cause = cause or entry.cause
     entry.ended_at = now
-    entry.amount = max(timedelta(), now - entry.began_at)
+    # Whole milliseconds, as they are stored: the deadline stays the exact sum of its parts.
+    entry.amount = timedelta(milliseconds=max(timedelta(), now - entry.began_at) // timedelta(milliseconds=1))
     attempt.clock = replace(attempt.clock, given=attempt.given + entry.amount, held_since=None)
     return entry.amount
 

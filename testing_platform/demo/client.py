@@ -182,7 +182,7 @@ class Browser:
             async with self.http.request(method, path if "://" in path else self.base + path, **more) as reply:
                 is_json = reply.content_type == "application/json"
                 body = await reply.json() if is_json else await reply.text()
-                if reply.status in (502, 503, 504):
+                if reply.status >= 500:
                     raise Away(str(reply.status), float(reply.headers.get("Retry-After", 0)))
                 if reply.status >= 400:
                     raise Refused(reply.status, body)
@@ -255,6 +255,7 @@ class CandidateClient(Browser):
         self.contact = Contact()
         self.attempt = 0
         self.player: dict[str, Any] = {}
+        self.slots: dict[int, list[str]] = {}
         self.status = "before"
         self.messages: list[dict[str, Any]] = []
         self.socket: ClientConnection | None = None
@@ -341,6 +342,8 @@ class CandidateClient(Browser):
         if "player" not in page.data:
             raise Refused(409, {"code": where})
         self.player = page.data["player"]
+        self.slots = {int(name.removeprefix("slot-")): options for form in page.forms for name, options in form.choices.items()
+                      if name.startswith("slot-")}
         self.status = self.player["status"]
         self.contact.patience = self.player["patience_seconds"] * 1000
         return self.player

@@ -178,8 +178,9 @@ export class Journal {
   #events = new Map();
   #writing = Promise.resolve();
 
-  constructor({ attempt, epoch, device, highest, cipher, shelves, events = [], now = () => performance.now(), wall = Date.now }) {
-    Object.assign(this, { attempt, epoch, device, cipher, shelves, now, wall });
+  /** `token` is kept with each event: the server takes an earlier epoch's events only under that epoch's own token. */
+  constructor({ attempt, epoch, token = null, device, highest, cipher, shelves, events = [], now = () => performance.now(), wall = Date.now }) {
+    Object.assign(this, { attempt, epoch, token, device, cipher, shelves, now, wall });
     this.seq = highest;
     for (const event of events) this.#events.set(label({ attempt, ...event }), { ...event, written: true, since: now() });
     if (!cipher || !shelves.length) this.keeps = "memory";
@@ -197,16 +198,16 @@ export class Journal {
 
   /** Resolves when the event is written. Writes follow one another, so a number is never on disk before the one below it. */
   append({ slot, option = null, state, elapsed_ms = 0 }) {
-    const event = { device: this.device, seq: ++this.seq, epoch: this.epoch, slot, option, state, elapsed_ms, written: false, since: this.now() };
+    const event = { device: this.device, seq: ++this.seq, epoch: this.epoch, token: this.token, slot, option, state, elapsed_ms, written: false, since: this.now() };
     this.#events.set(label({ attempt: this.attempt, ...event }), event);
     this.#writing = this.#writing.then(() => this.#write(event));
     return this.#writing.then(() => event);
   }
 
   async #write(event) {
-    const { device, seq, epoch, slot, option, state, elapsed_ms } = event;
+    const { device, seq, epoch, token, slot, option, state, elapsed_ms } = event;
     const place = { attempt: this.attempt, device, seq };
-    const text = new TextEncoder().encode(JSON.stringify({ epoch, slot, option, state, elapsed_ms }));
+    const text = new TextEncoder().encode(JSON.stringify({ epoch, token, slot, option, state, elapsed_ms }));
     this.keeps = (await this.#keep(place, text)) ? "disk" : "memory";
     event.written = true;
   }
@@ -238,8 +239,13 @@ export class Journal {
     await this.drop(device, settled(own, sent, reply));
   }
 
-  async drop(device, seqs) {
+  /** No longer sent from this page, but left where they are written. */
+  leave(device, seqs) {
     for (const seq of seqs) this.#events.delete(label({ attempt: this.attempt, device, seq }));
+  }
+
+  async drop(device, seqs) {
+    this.leave(device, seqs);
     for (const shelf of seqs.length ? this.shelves : []) {
       // What cannot be deleted now is sent once more after a reload, which changes nothing.
       await shelf.remove(this.attempt, device, seqs).catch(() => {});
@@ -248,7 +254,7 @@ export class Journal {
 }
 
 /** Opens the journal of one attempt with what an earlier page left in it. */
-export async function openJournal({ attempt, epoch, key, wall = Date.now }) {
+export async function openJournal({ attempt, epoch, token, key, wall = Date.now }) {
   const shelves = [];
   const db = await openDatabase().catch(() => null);
   if (db) shelves.push(new DatabaseShelf(db));
@@ -259,7 +265,7 @@ export async function openJournal({ attempt, epoch, key, wall = Date.now }) {
   const device = await agreeOnDevice(shelves);
   const { highest, events } = await recall(shelves, cipher, attempt, device);
   for (const shelf of shelves) shelf.expire(attempt, wall() - KEPT_DAYS * DAY_MS).catch(() => {});
-  return { journal: new Journal({ attempt, epoch, device, highest, cipher, shelves, events, wall }), db, cipher };
+  return { journal: new Journal({ attempt, epoch, token, device, highest, cipher, shelves, events, wall }), db, cipher };
 }
 
 export async function agreeOnDevice(shelves) {

@@ -17,6 +17,8 @@ const MAGIC = 0x54;
 const ANSWER_WAITS_MS = 500;
 const CREDITS = 2;
 const STILLS_KEPT = 1200;
+// Live stills count from the middle of the range, so that a refusal's number says which kind was refused.
+const LIVE_FROM = 0x80000000;
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
@@ -182,7 +184,7 @@ export class Link extends EventTarget {
   #tries = 0;
   #timers = new Set();
   #unacked = 0;
-  #liveSeq = 0;
+  #liveSeq = LIVE_FROM;
   #stillOut = null;
   #heartbeats = new Map();
   #acts = new Set();
@@ -268,7 +270,7 @@ export class Link extends EventTarget {
       event_ack: () => this.tray.noticesStored(message.up_to),
       frame_ack: () => (this.#unacked = Math.max(0, this.#unacked - 1)),
       chunk_ack: () => this.#stillDone(message.epoch, message.seq),
-      nack: () => this.#stillOut?.seq === message.seq && this.#stillDone(this.#stillOut.epoch, message.seq),
+      nack: () => this.#refused(message.seq),
       command: () => this.#command(message),
     }[message.t];
     hear?.();
@@ -361,6 +363,12 @@ export class Link extends EventTarget {
     if (!still || this.#stillOut || this.answerWaitingMs() > ANSWER_WAITS_MS || this.#socket.bufferedAmount > 2 * this.#frameBytes) return;
     this.#stillOut = still;
     this.#socket.send(packet({ kind: EVIDENCE, ...still }));
+  }
+
+  /** A still too broken to have a number is sent again with the rest at the next connection. */
+  #refused(seq) {
+    if (seq >= LIVE_FROM) this.#unacked = Math.max(0, this.#unacked - 1);
+    else if (this.#stillOut?.seq === seq) this.#stillDone(this.#stillOut.epoch, seq);
   }
 
   #stillDone(epoch, seq) {

@@ -41,7 +41,10 @@ export function mount(element, { banner, counts = [], send, keep, words = pageWo
     list.scrollTop = list.scrollHeight;
     element.querySelector("[data-messages-none]").hidden = messages.length > 0;
     const fresh = unread(messages, seen).length;
-    for (const place of counts) place.textContent = fresh ? counted(words.unread, fresh, {}, lang) : "";
+    for (const place of counts) {
+      place.hidden = fresh === 0;
+      place.textContent = fresh ? counted(words.unread, fresh, {}, lang) : "";
+    }
   }
 
   function read() {

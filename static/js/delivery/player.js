@@ -108,7 +108,7 @@ class Player {
   async start() {
     const { settings } = this;
     this.clock = new ServerClock({ serverNow: settings.server_now, heardAt: pageHeardAt() });
-    const opened = await openJournal({ attempt: settings.attempt, epoch: settings.epoch, key: settings.journal_key });
+    const opened = await openJournal({ attempt: settings.attempt, epoch: settings.epoch, token: settings.token, key: settings.journal_key });
     this.journal = opened.journal;
     const { sheet, restore } = merge(settings.answers, this.journal.waiting, settings.epoch);
     this.sheet = new Sheet(this.slots, sheet);
@@ -519,7 +519,6 @@ class Player {
     const query = new URLSearchParams({ device: this.journal.device, messages: this.messages.last });
     const reply = await call(`${this.settings.urls.state}?${query}`, { headers: this.headers, timeout: STATE_REQUEST_MS });
     if (reply.status === 401) return this.contact.cover("sign_in");
-    if (reply.status === 409) return this.contact.cover("moved");
     if (!reply.body?.server_now) throw new Error(`no state (${reply.status})`);
     if (reply.body.status === "moved") this.contact.cover("moved");
     this.heard(reply);
@@ -533,7 +532,7 @@ class Player {
     await this.sender.flush(FLUSH_MS);
     const json = { device: this.journal.device, epoch: this.settings.epoch, covered_at: Math.round(this.contact.coveredAt) };
     const reply = await call(this.settings.urls.resume, { method: "POST", headers: this.headers, json });
-    if (reply.status === 409) return this.contact.cover("moved");
+    if (reply.body?.status === "moved") return this.contact.cover("moved");
     if (reply.status !== 200 || !reply.body?.status) throw new Error(`not resumed (${reply.status})`);
     if (reply.body.status !== "covered") this.contact.resumed();
     this.heard(reply);
@@ -612,12 +611,22 @@ class Player {
       const json = { device: this.journal.device, epoch: this.settings.epoch };
       const { status, body } = await call(this.settings.urls.submit, { method: "POST", headers: this.headers, json });
       if (status === 200 && body?.status === "submitted") return this.finish(body.receipt);
-      if (status === 409) return this.contact.cover("moved") ?? true;
+      if (body?.status === "moved") return this.contact.cover("moved") ?? true;
+      if (status === 409) return this.notNow();
       if (status === 401) return this.contact.cover("sign_in") ?? true;
     } catch {
       return false;
     }
     return false;
+  }
+
+  /** Nothing can be handed in while the clock stands still. After a loss of contact it soon runs again; else the candidate reads why. */
+  async notNow() {
+    await this.askState();
+    if (this.contact.status !== "paused" && this.contact.status !== "waiting") return false;
+    this.cancelSubmit();
+    this.tell(this.words.notHandedIn);
+    return true;
   }
 
   /** The attempt is over: what still waits is sent, then the receipt. */

@@ -16,9 +16,9 @@ const STUCK_MS = 15_000;
 export function nextBatch(events, size = BATCH, stuck = new Set()) {
   const usable = events.filter((event) => !stuck.has(labelOf(event)));
   if (!usable.length) return null;
-  const { device, epoch } = usable[0];
+  const { device, epoch, token } = usable[0];
   const chosen = usable.filter((event) => event.device === device && event.epoch === epoch).slice(0, size);
-  return { device, epoch, events: chosen };
+  return { device, epoch, token, events: chosen };
 }
 
 export const labelOf = ({ device, seq }) => `${device}/${seq}`;
@@ -31,10 +31,10 @@ export function payload({ device, epoch, events }) {
 export function verdict({ status, body }) {
   if (status === 200 && Number.isInteger(body?.acked)) return "stored";
   if (status === 422 && Array.isArray(body?.refused)) return "refused";
-  if (status === 409 && body) return "moved";
+  if (status === 409 && body?.status === "moved") return "moved";
   if (status === 401) return "sign-in";
-  // 2xx without our words, 408, 429 and all of 5xx pass; anything else we sent wrongly.
-  if (status < 400 || status === 408 || status === 429 || status >= 500) return "later";
+  // 2xx without our words, "not now", 429 and all of 5xx pass; anything else we sent wrongly.
+  if (status < 400 || status === 408 || status === 409 || status === 429 || status >= 500) return "later";
   return "fault";
 }
 
@@ -121,7 +121,7 @@ export class Sender extends EventTarget {
   leave() {
     const batch = nextBatch(this.journal.ready, BATCH, this.#stuck);
     if (!batch || this.#stopped) return;
-    this.send(this.url, { method: "POST", headers: attemptHeaders(this.token), json: payload(batch), keepalive: true })
+    this.send(this.url, { method: "POST", headers: this.#headers(batch), json: payload(batch), keepalive: true })
       .then((reply) => this.#take(batch, reply))
       .catch(() => {});
   }
@@ -139,13 +139,18 @@ export class Sender extends EventTarget {
     scope.document?.addEventListener("visibilitychange", () => this.wake());
   }
 
+  /** An earlier epoch's events go under that epoch's token; the page's own may be newer than the one they were written with. */
+  #headers({ epoch, token }) {
+    return attemptHeaders(epoch < this.epoch && token ? token : this.token);
+  }
+
   async #send() {
     const batch = nextBatch(this.journal.ready, this.#size, this.#stuck);
     if (!batch) return;
     this.#inFlight = true;
     let waitMs = 0;
     try {
-      const reply = await this.send(this.url, { method: "POST", headers: attemptHeaders(this.token), json: payload(batch), timeout: REQUEST_MS });
+      const reply = await this.send(this.url, { method: "POST", headers: this.#headers(batch), json: payload(batch), timeout: REQUEST_MS });
       waitMs = await this.#take(batch, reply);
     } catch {
       this.#asked = false;
@@ -169,16 +174,14 @@ export class Sender extends EventTarget {
       this.#size = BATCH;
       if (reply.body.late?.length) this.#tell("late", { seqs: reply.body.late });
     }
-    if (meaning === "moved" && batch.epoch < this.epoch) {
-      // Made before the test was taken over and back: the server keeps them aside, and this page goes on.
-      await this.journal.drop(batch.device, seqs);
-    } else if (meaning === "moved") {
-      this.stop();
-      this.#tell("moved");
-    }
-    if (meaning === "sign-in") {
-      this.stop();
-      this.#tell("sign-in");
+    if (meaning === "moved" || meaning === "sign-in") {
+      // Made before the test was taken over and back: the server keeps them aside, or no longer takes them; this page goes on.
+      if (batch.epoch < this.epoch && meaning === "moved") await this.journal.drop(batch.device, seqs);
+      else if (batch.epoch < this.epoch) this.journal.leave(batch.device, seqs);
+      else {
+        this.stop();
+        this.#tell(meaning);
+      }
     }
     if (meaning === "fault") this.#halve(batch);
     if (this.waitingCount === 0 && before > 0) this.lastSavedAt = reply.body?.server_now ?? this.lastSavedAt;

@@ -111,9 +111,9 @@ export async function mount(element) {
     const seen = settings.media ? await checkCamera(deviceId) : null;
     const connection = await checkConnection();
     const fit = browser && seen?.ok !== false && connection !== null;
-    const sent = connection && (await report({ seen, connection }));
-    summary.textContent = fit && sent ? words.summary.good : connection && !sent ? words.summary.notSent : words.summary.act;
-    if (fit && sent?.next) {
+    const sent = fit && (await report({ seen, connection }));
+    summary.textContent = sent ? words.summary.good : fit ? words.summary.notSent : words.summary.act;
+    if (sent?.next) {
       next.href = sent.next;
       next.hidden = false;
       next.focus();

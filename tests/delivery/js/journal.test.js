@@ -90,7 +90,7 @@ test("an answer survives in the second place when the first refuses, under the s
   const refusing = { put: async () => { throw new Error("no room"); }, remove: async () => {} };
   const local = new LocalShelf(store);
   const seal = await cipher(KEY);
-  const journal = new Journal({ attempt: 5, epoch: 1, device: "dev-1", highest: 3, cipher: seal, shelves: [refusing, local] });
+  const journal = new Journal({ attempt: 5, epoch: 1, token: "t", device: "dev-1", highest: 3, cipher: seal, shelves: [refusing, local] });
 
   await journal.append({ slot: 2, option: "b", state: "answered", elapsed_ms: 10 });
   assert.equal(journal.keeps, "disk");
@@ -99,7 +99,7 @@ test("an answer survives in the second place when the first refuses, under the s
 
   const again = await recall([local], seal, 5, "dev-1");
   assert.equal(again.highest, 4);
-  assert.deepEqual(again.events, [{ device: "dev-1", seq: 4, epoch: 1, slot: 2, option: "b", state: "answered", elapsed_ms: 10 }]);
+  assert.deepEqual(again.events, [{ device: "dev-1", seq: 4, epoch: 1, token: "t", slot: 2, option: "b", state: "answered", elapsed_ms: 10 }]);
 
   await journal.settle("dev-1", [4], { acked: 4 });
   assert.deepEqual(journal.waiting, []);

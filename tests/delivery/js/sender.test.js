@@ -39,6 +39,7 @@ test("what a reply means", () => {
     [200, {}, "later"],
     [422, { refused: [] }, "refused"],
     [409, { status: "moved" }, "moved"],
+    [409, { code: "not-now", state: "admitted" }, "later"],
     [401, { code: "bad-token" }, "sign-in"],
     [400, { code: "bad-request" }, "fault"],
     [403, null, "fault"],
@@ -149,6 +150,25 @@ test("events of an earlier epoch are kept aside by the server and do not stop th
   await sender.note(answer(2));
   assert.equal(await sender.flush(1000), true);
   assert.equal(told, 0);
+});
+
+test("an earlier epoch's events go under its own token, and are left when that has run out", async () => {
+  const { sender, journal } = made((json) => (json.epoch < 3 ? { status: 401, body: { code: "bad-token" } } : stored(json)), {
+    epoch: 3,
+    events: [event(1, { token: "old" })],
+  });
+  const tokens = [];
+  const plain = sender.send;
+  sender.send = (url, request) => {
+    tokens.push(request.headers.Authorization);
+    return plain(url, request);
+  };
+  let told = 0;
+  sender.addEventListener("sign-in", () => (told += 1));
+  await sender.note(answer(2));
+  assert.equal(await sender.flush(1000), true);
+  assert.deepEqual(tokens, ["Attempt old", "Attempt t"]);
+  assert.deepEqual([told, journal.waiting.length], [0, 0]);
 });
 
 test("a bad token stops the sending and leaves the journal", async () => {
