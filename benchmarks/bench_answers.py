@@ -1,7 +1,6 @@
 """Answers saved durably, against an empty route of a bare Flask app on the same server, while live and worker write at the rates of an exam."""
 
 import asyncio
-import os
 import re
 import sys
 import tempfile
@@ -13,7 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import click
-from common import ITEMS, Begun, Helper, Report, Server, cameras, check_used, ending, fill, median, percentile, refuse_served, wait_for
+from common import (
+    ITEMS,
+    Begun,
+    Helper,
+    Report,
+    Server,
+    cameras,
+    check_used,
+    ending,
+    fill,
+    median,
+    own_settings_only,
+    percentile,
+    refuse_served,
+    wait_for,
+)
 from sqlalchemy import text
 
 from testing_platform.bus import open_database
@@ -248,7 +262,7 @@ def run(report: Report, quick: bool, port: int) -> float:
 @click.option("--quick", is_flag=True, help="Short, to see that it works; not for figures.")
 @click.option("--port", default=8390, show_default=True, help="The first of three ports.")
 def main(as_json: bool, quick: bool, port: int) -> None:
-    os.environ.pop("TESTING_PLATFORM_SETTINGS", None)
+    own_settings_only()
     report = Report("answers", as_json)
     report.end(run(report, quick, port))
 

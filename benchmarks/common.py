@@ -43,7 +43,7 @@ from testing_platform.itembank import service as itembank
 from testing_platform.itembank.models import Bank
 from testing_platform.migrations import upgrade
 from testing_platform.proctor.wire import EVIDENCE_STILL, LIVE_STILL, Frame
-from testing_platform.settings import Settings
+from testing_platform.settings import PREFIX, Settings
 from testing_platform.storage import Folder, Vault
 
 assert models.metadata.tables
@@ -98,6 +98,12 @@ class Report:
             times = [f"{row[name]:>8.2f}" if row[name] is not None else " " * 8 for name in ("p50_ms", "p99_ms")]
             click.echo(f"{row['case']:{width}}  {row['value']:>10g} {row['unit']:<16} {times[0]} {times[1]}")
         click.echo(f"\nratio {ratio:.2f}")
+
+
+def own_settings_only() -> None:
+    """What this shell sets for an installation must not reach the servers that are measured."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]
 
 
 def median(values: Sequence[float]) -> float:
@@ -328,12 +334,12 @@ async def cameras(pipe: Connection, live: str, origin: str, tickets: list[str]) 
         with contextlib.suppress(ConnectionClosed):
             async for message in camera.socket:
                 # Cheaper than reading the JSON, and enough.
-                if message[6:15] == "frame_ack":
+                if message[7:16] == "frame_ack":
                     camera.unacknowledged -= 1
                     seen["shown"] += 1
-                elif message[6:15] == "chunk_ack":
+                elif message[7:16] == "chunk_ack":
                     seen["kept"] += 1
-                elif message[6:8] == "hb":
+                elif message[7:9] == "hb":
                     seen["beats"] += 1
         seen["closed"] += 1
 

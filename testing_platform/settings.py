@@ -23,7 +23,7 @@ class Settings:
     database: str = ""  # empty: SQLite in the data folder
     public_url: str = "http://localhost:8000"
     city_name: str = "City of Larkspur"
-    help_phone: str = "(555) 555-0100"
+    help_phone: str = "555-0100"
     help_hours: str = "Monday to Saturday, 7:00 am to 7:00 pm"
     help_email: str = "testing-help@larkspur.example.gov"
     zone: str = "America/Los_Angeles"

@@ -125,7 +125,21 @@ def keep_consents(
     for text in texts:
         session.add(Consent(attempt_id=attempt.id, kind=text["kind"], choice=choices[text["kind"]],
                             text_version=text["version"], locale=locale, at=now))
+    _waive(session, attempt, {text.get("waives", {}).get(choices[text["kind"]]) for text in texts}, now)
     finish_step(session, attempt, Step.CONSENT, now, versions={text["kind"]: text["version"] for text in texts})
+
+
+def _waive(session: Session, attempt: Attempt, steps: set[str | None], now: datetime) -> None:
+    """Take out the steps that a choice makes needless, and put back those that an earlier choice had taken out."""
+    for step in Step:
+        row = session.get(CheckInStep, (attempt.id, step))
+        if step in steps and row is None:
+            session.add(CheckInStep(attempt_id=attempt.id, step=step, state="waived", at=now, facts={}))
+        elif step in steps and row is not None:
+            row.state, row.at = "waived", now
+        elif row is not None and row.state == "waived":
+            session.delete(row)
+    session.flush()
 
 
 def consent_choices(session: Session, attempt_id: int) -> dict[str, str]:

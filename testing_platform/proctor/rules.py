@@ -28,6 +28,12 @@ class SamePerson(errors.Refusal):
     code = "same-person"
 
 
+class StepWaived(errors.Refusal):
+    """The candidate chose to go without this step, as is their right."""
+
+    code = "step-waived"
+
+
 # The categories a reason is chosen from; the page has the words. Remote rooms' share of the irregularity taxonomy.
 REASONS: dict[str, tuple[str, ...]] = {
     "return": ("photo_unclear", "face_not_seen", "camera_trouble", "not_alone", "other"),

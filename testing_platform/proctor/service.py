@@ -63,9 +63,11 @@ def _return_to_step(session: Session, attempt: Attempt, person: Person, asked: A
     category = rules.check_reason("return", asked.category)
     if asked.step not in set(Step):
         raise errors.BadRequest(why="step")
+    row = session.get(CheckInStep, (attempt.id, asked.step))
+    if row is not None and row.state == "waived":
+        raise rules.StepWaived(step=asked.step)
     attempts.move(session, attempt, Event.RETURN_TO_STEP, who(person), now, person.id, step=asked.step, category=category)
     attempt.awaiting_since = None
-    row = session.get(CheckInStep, (attempt.id, asked.step))
     if row is not None:
         row.state, row.at, row.facts = "returned", now, {**row.facts, "category": category, "reason": asked.text[:500]}
 

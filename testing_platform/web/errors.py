@@ -18,7 +18,7 @@ log = structlog.get_logger("web")
 STATUS = {
     "not-found": 404, "forbidden": 403, "sign-in-needed": 401, "bad-request": 400, "version-moved": 409, "not-now": 409, "not-ready": 409,
     "bad-token": 401, "too-many": 429, "unavailable": 503, "choice-missing": 422, "over-the-limit": 422, "empty-message": 422,
-    "reason-missing": 422, "unknown-code": 422, "link-ended": 410, "wrong-sign-in": 422, "bad-picture": 422, "same-person": 403,
+    "reason-missing": 422, "unknown-code": 422, "link-ended": 410, "wrong-sign-in": 422, "bad-picture": 422, "same-person": 403, "step-waived": 422,
 }
 
 
@@ -42,6 +42,7 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
         "empty-message": (_("The message has no text, or too much"), _("Write between 1 and 500 characters.")),
         "reason-missing": (_("A reason is needed"), _("Choose a reason from the list.")),
         "same-person": (_("A second person is needed"), _("Another lead proctor has to confirm what you proposed.")),
+        "step-waived": (_("This candidate chose to go without that step"), _("Compare with the live picture, or write to the candidate.")),
         "link-ended": (_("This link no longer works"), _("A link works once, for a short time. Sign in with your admission code, or call the help desk for a new link.")),
         "bad-picture": (_("The picture could not be used"), _("Take it again. If it happens again, call the help desk.")),
         "too-large": (_("That is too large"), _("Choose a smaller file and try again.")),

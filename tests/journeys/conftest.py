@@ -155,7 +155,7 @@ class Candidate(Person):
         expect(self.page.locator("[data-saved]")).to_contain_text("All answers saved", timeout=15_000)
 
     def hand_in(self) -> None:
-        self.page.get_by_role("button", name="Review and hand in").last.click()
+        self.page.locator("[data-do=review]:visible").last.click()
         self.page.locator("[data-do=ask_submit]").click()
         self.page.locator("[data-do=submit]").click()
         self.page.wait_for_url("**/receipt", timeout=20_000)
