@@ -1,13 +1,19 @@
 """Puts the parts together."""
 
+import contextlib
+import threading
+import time
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from testing_platform import models
+from testing_platform import clock, models
 from testing_platform.bus import open_database
 from testing_platform.db import Database
+from testing_platform.delivery import service as attempts
 from testing_platform.delivery.answers import AnswerApp, Answers
 from testing_platform.settings import Settings
 from testing_platform.web import errors as web_errors
@@ -45,5 +51,21 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
 
 
 def wsgi() -> Any:
-    """What gunicorn serves."""
-    return create_app()
+    """What gunicorn serves: the application with its heartbeat, by which an outage of ours is told from a candidate's line."""
+    app = create_app()
+    threading.Thread(target=_beat_forever, args=(app,), name="beat", daemon=True).start()
+    return app
+
+
+def _beat_forever(app: Frame) -> None:
+    while True:
+        # Through the writer of the answers: what is measured is whether an answer could have been kept.
+        with contextlib.suppress(Exception):
+            app.db.group(_beat)
+        time.sleep(1)
+
+
+def _beat(connection: Connection) -> None:
+    with Session(connection) as session:
+        attempts.beat(session, "web", clock.now())
+        session.flush()

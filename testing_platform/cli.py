@@ -134,8 +134,9 @@ def user() -> None:
 @user.command("add")
 @click.option("--name", required=True)
 @click.option("--email", required=True)
-@click.option("--role", "roles", multiple=True, required=True,
-              type=click.Choice(["proctor", "lead_proctor", "analyst", "approver", "operator"]))
+@click.option(
+    "--role", "roles", multiple=True, required=True, type=click.Choice(["proctor", "lead_proctor", "analyst", "approver", "operator"])
+)
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
 def user_add(settings: Settings, name: str, email: str, roles: tuple[str, ...], as_json: bool) -> None:
@@ -193,8 +194,11 @@ def doctor(settings: Settings, as_json: bool) -> None:
     """Check database, time-zone data, model, free disk and front."""
     checks = [_database(settings), _zone(settings), _model(), _disk(settings), _front()]
     if as_json:
-        click.echo(json.dumps({"ok": all(ok for _, ok, _ in checks), "checks": [
-            {"check": name, "ok": ok, "said": said} for name, ok, said in checks]}))
+        click.echo(
+            json.dumps(
+                {"ok": all(ok for _, ok, _ in checks), "checks": [{"check": name, "ok": ok, "said": said} for name, ok, said in checks]}
+            )
+        )
     else:
         for name, ok, said in checks:
             click.echo(f"{'ok   ' if ok else 'FAULT'} {name}: {said}")

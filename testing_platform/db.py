@@ -109,8 +109,6 @@ class Base(DeclarativeBase):
     }
 
 
-
-
 @dataclass
 class _Waiting:
     work: Callable[[Connection], Any]
@@ -142,7 +140,10 @@ class Database:
         if not self.sqlite:
             return create_engine(self.url, pool_size=20, max_overflow=10, pool_pre_ping=True, hide_parameters=True)
         engine = create_engine(
-            self.url, connect_args={"check_same_thread": False, "timeout": 10}, pool_size=40, max_overflow=20,
+            self.url,
+            connect_args={"check_same_thread": False, "timeout": 10},
+            pool_size=40,
+            max_overflow=20,
             hide_parameters=True,
         )
 
@@ -265,8 +266,7 @@ def _storage_trouble(problem: Exception) -> bool:
         return True
     text = str(getattr(problem, "orig", problem)).lower()
     return any(
-        word in text
-        for word in ("disk", "full", "locked", "i/o", "readonly", "unable to open", "malformed", "connection", "shutting down")
+        word in text for word in ("disk", "full", "locked", "i/o", "readonly", "unable to open", "malformed", "connection", "shutting down")
     )
 
 

@@ -105,9 +105,29 @@ def web_command(settings: Settings) -> list[str]:
     """One worker on SQLite, since one process writes best there; more on PostgreSQL."""
     workers = 1 if settings.database_url.startswith("sqlite") else max(2, os.cpu_count() or 2)
     return [
-        sys.executable, "-m", "gunicorn", "testing_platform.app:wsgi()", "--bind", settings.web_bind, "--worker-class", "gthread",
-        "--workers", str(workers), "--threads", str(settings.web_threads), "--no-control-socket", "--log-level", "warning",
-        "--keep-alive", "75", "--graceful-timeout", "10", "--forwarded-allow-ips", "127.0.0.1", "--backlog", "2048",
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "testing_platform.app:wsgi()",
+        "--bind",
+        settings.web_bind,
+        "--worker-class",
+        "gthread",
+        "--workers",
+        str(workers),
+        "--threads",
+        str(settings.web_threads),
+        "--no-control-socket",
+        "--log-level",
+        "warning",
+        "--keep-alive",
+        "75",
+        "--graceful-timeout",
+        "10",
+        "--forwarded-allow-ips",
+        "127.0.0.1",
+        "--backlog",
+        "2048",
     ]
 
 
@@ -128,8 +148,8 @@ class Supervisor:
         (self.folder / f"{name}.pid").write_text(str(self.children[name].pid))
 
     def run(self) -> None:
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: self.stopping.set())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stopping.set())
         for name in self.commands:
             self.start(name)
         while not self.stopping.wait(0.2):

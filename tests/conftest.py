@@ -64,7 +64,9 @@ class Visitor:
 
     def post(self, path: str, form: dict[str, Any] | None = None, **more: Any) -> Any:
         headers = {"X-CSRFToken": self.token(path), "Origin": "http://localhost", **more.pop("headers", {})}
-        return self.client.post(path, data=form if "json" not in more and "data" not in more else more.pop("data", None), headers=headers, **more)
+        return self.client.post(
+            path, data=form if "json" not in more and "data" not in more else more.pop("data", None), headers=headers, **more
+        )
 
 
 @pytest.fixture

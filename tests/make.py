@@ -23,15 +23,35 @@ from testing_platform.itembank.models import Bank
 NOON = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
 ITEMS = 6
 TEST_DAY: dict[str, Any] = {
-    "time_limit_minutes": 75, "check_in_opens_minutes": 30, "contact_patience_seconds": 20, "same_device_return_seconds": 120,
-    "late_grace_seconds": 5, "proctor_grant_minutes": 10, "lead_grant_minutes": 60, "automatic_hold_cap_minutes": 10,
+    "time_limit_minutes": 75,
+    "check_in_opens_minutes": 30,
+    "contact_patience_seconds": 20,
+    "same_device_return_seconds": 120,
+    "late_grace_seconds": 5,
+    "proctor_grant_minutes": 10,
+    "lead_grant_minutes": 60,
+    "automatic_hold_cap_minutes": 10,
     "abandoned_after_minutes": 60,
 }
 CONSENTS = [
-    {"kind": "camera_live", "version": "1", "required": True, "proceeds": ["allow"], "title": "Camera", "text": "A proctor sees you.",
-     "choices": [{"id": "allow", "label": "Yes"}, {"id": "facility", "label": "No"}]},
-    {"kind": "detectors", "version": "1", "required": False, "proceeds": ["allow", "people_only"], "title": "Software", "text": "It marks.",
-     "choices": [{"id": "allow", "label": "Yes"}, {"id": "people_only", "label": "People only"}]},
+    {
+        "kind": "camera_live",
+        "version": "1",
+        "required": True,
+        "proceeds": ["allow"],
+        "title": "Camera",
+        "text": "A proctor sees you.",
+        "choices": [{"id": "allow", "label": "Yes"}, {"id": "facility", "label": "No"}],
+    },
+    {
+        "kind": "detectors",
+        "version": "1",
+        "required": False,
+        "proceeds": ["allow", "people_only"],
+        "title": "Software",
+        "text": "It marks.",
+        "choices": [{"id": "allow", "label": "Yes"}, {"id": "people_only", "label": "People only"}],
+    },
 ]
 RULES = {"title": "Before you begin", "sections": [{"code": "clock", "heading": "The clock", "points": ["It starts at Begin."]}]}
 
@@ -41,8 +61,9 @@ _count = itertools.count(1)
 def person(session: Session, *roles: Role, name: str | None = None, now: datetime = NOON) -> Person:
     n = next(_count)
     number = f"C-{n:05d}" if Role.CANDIDATE in roles else None
-    return accounts.add_person(session, name=name or f"Test Person {n}", email=f"person-{n}@example.org", roles=set(roles), now=now,
-                               candidate_number=number)
+    return accounts.add_person(
+        session, name=name or f"Test Person {n}", email=f"person-{n}@example.org", roles=set(roles), now=now, candidate_number=number
+    )
 
 
 def administration(session: Session, now: datetime = NOON, **day: Any) -> Administration:
@@ -51,14 +72,31 @@ def administration(session: Session, now: datetime = NOON, **day: Any) -> Admini
     session.flush()
     codes = [f"I-{n}" for n in range(1, ITEMS + 1)]
     for code in codes:
-        itembank.keep_item(session, bank, itembank.ItemDraft(
-            code=code, area="CST", stem=f"What does {code} ask?", options={key: f"Option {key}" for key in "abcd"}, key="b",
-            rationale="Because.", difficulty="medium"), {}, now)
+        itembank.keep_item(
+            session,
+            bank,
+            itembank.ItemDraft(
+                code=code,
+                area="CST",
+                stem=f"What does {code} ask?",
+                options={key: f"Option {key}" for key in "abcd"},
+                key="b",
+                rationale="Because.",
+                difficulty="medium",
+            ),
+            {},
+            now,
+        )
     form = itembank.compose_form(session, bank, "A", codes, timedelta(minutes=75), now)
     settings = TEST_DAY | day
     bulletin = examinations.publish_bulletin(
-        session, code=f"{next(_count)}", title="Customer Service Specialist", open_on=date(2026, 9, 1),
-        content={"test_day": settings, "consents": CONSENTS, "rules": RULES}, now=now)
+        session,
+        code=f"{next(_count)}",
+        title="Customer Service Specialist",
+        open_on=date(2026, 9, 1),
+        content={"test_day": settings, "consents": CONSENTS, "rules": RULES},
+        now=now,
+    )
     examination = Examination(bulletin_id=bulletin.id, title="Customer Service Specialist")
     session.add(examination)
     session.flush()
@@ -68,8 +106,14 @@ def administration(session: Session, now: datetime = NOON, **day: Any) -> Admini
 def place(session: Session, now: datetime = NOON, mode: Mode = Mode.REMOTE, **day: Any) -> TestSession:
     """A session that opened an hour ago and closes in eight."""
     return examinations.open_session(
-        session, administration(session, now, **day), title="At home", mode=mode,
-        window=Window(now - timedelta(hours=1), now + timedelta(hours=8)), zone="America/Los_Angeles", now=now)
+        session,
+        administration(session, now, **day),
+        title="At home",
+        mode=mode,
+        window=Window(now - timedelta(hours=1), now + timedelta(hours=8)),
+        zone="America/Los_Angeles",
+        now=now,
+    )
 
 
 def proctor(session: Session, where: TestSession, role: Role = Role.PROCTOR, now: datetime = NOON) -> Person:
@@ -79,8 +123,16 @@ def proctor(session: Session, where: TestSession, role: Role = Role.PROCTOR, now
 
 
 def attempt(
-    session: Session, *, state: State = State.IN_PROGRESS, started: timedelta = timedelta(), where: TestSession | None = None,
-    mode: Mode = Mode.REMOTE, multiplier: str = "1", now: datetime = NOON, device: str = "this-browser", **day: Any
+    session: Session,
+    *,
+    state: State = State.IN_PROGRESS,
+    started: timedelta = timedelta(),
+    where: TestSession | None = None,
+    mode: Mode = Mode.REMOTE,
+    multiplier: str = "1",
+    now: datetime = NOON,
+    device: str = "this-browser",
+    **day: Any,
 ) -> Attempt:
     """An attempt brought to `state` through the services; `started` ago."""
     began = now - started

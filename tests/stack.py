@@ -57,7 +57,9 @@ class Stack:
     def start(self) -> None:
         environment = os.environ | self.settings.environment
         with self.log.open("ab") as out:
-            self.supervisor = subprocess.Popen([sys.executable, "-m", "testing_platform.cli", "serve"], env=environment, stdout=out, stderr=out)
+            self.supervisor = subprocess.Popen(
+                [sys.executable, "-m", "testing_platform.cli", "serve"], env=environment, stdout=out, stderr=out
+            )
         self.wait("/healthz")
         self.wait("/live/health")
 
@@ -95,8 +97,13 @@ class Stack:
         self.count += 1
         with self.db.write() as session:
             person = accounts.add_person(
-                session, name=name or f"Journey Candidate {self.count}", email=f"journey-{self.count}-{os.getpid()}@example.org",
-                roles={Role.CANDIDATE}, now=now, candidate_number=f"J-{self.count:04d}-{os.getpid()}")
+                session,
+                name=name or f"Journey Candidate {self.count}",
+                email=f"journey-{self.count}-{os.getpid()}@example.org",
+                roles={Role.CANDIDATE},
+                now=now,
+                candidate_number=f"J-{self.count:04d}-{os.getpid()}",
+            )
             examinations.book(session, person, self.place(session), accommodation, now)
             code = accounts.issue_admission_code(session, self.settings.secret, person, now, now + timedelta(hours=4))
         return person, code
@@ -116,8 +123,13 @@ class Stack:
 @contextlib.contextmanager
 def running(folder: Path, **more: Any) -> Iterator[Stack]:
     port = free_ports()
-    settings = Settings(data=folder / "data", public_url=f"http://localhost:{port}", web_bind=f"127.0.0.1:{port + 1}",
-                        live_bind=f"127.0.0.1:{port + 2}", **more)
+    settings = Settings(
+        data=folder / "data",
+        public_url=f"http://localhost:{port}",
+        web_bind=f"127.0.0.1:{port + 1}",
+        live_bind=f"127.0.0.1:{port + 2}",
+        **more,
+    )
     assert commands(settings, front=False, domain=None)
     db = open_database(settings)
     upgrade(db)

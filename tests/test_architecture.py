@@ -59,13 +59,21 @@ def test_arrows(path):
         assert {name for name in imports(path) if name.startswith("web")} <= {"web.frame", "web.logs"}
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p.name in ("rules.py", "link.py", "wire.py")], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.name in ("rules.py", "link.py", "wire.py")], ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_rules_and_links_do_no_input_or_output(path):
     forbidden = {"sqlalchemy", "flask", "websockets", "socket", "asyncio", "threading", "subprocess", "requests", "cv2", "os", "pathlib"}
     found = {
         name.split(".")[0]
         for node in ast.walk(ast.parse(path.read_text()))
-        for name in ([a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else [])
+        for name in (
+            [a.name for a in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
     }
     assert not found & forbidden
     inner = {name.split(".")[-1] for name in imports(path)}

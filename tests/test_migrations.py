@@ -13,7 +13,10 @@ def schema(db: Database) -> dict[str, str]:
     """Every table's and index's own text, without the spaces that differ between two ways of making them."""
     with db.engine.connect() as connection:
         rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'alembic%'"))
-        return {name: sorted(" ".join(sql.replace("(", " ( ").replace(")", " ) ").replace(",", " ").replace('"', "").split()).split()) for name, sql in rows}
+        return {
+            name: sorted(" ".join(sql.replace("(", " ( ").replace(")", " ) ").replace(",", " ").replace('"', "").split()).split())
+            for name, sql in rows
+        }
 
 
 def test_an_upgraded_database_is_a_fresh_one(tmp_path):

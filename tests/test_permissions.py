@@ -21,31 +21,60 @@ OPERATOR = {"operator"}
 
 # rule → (who may, with objects of "here"). Candidates and proctors of "there" may nothing here.
 EXPECTED = {
-    "/": PUBLIC, "/healthz": PUBLIC, "/readyz": PUBLIC, "/api/clock": PUBLIC, "/static/<path:filename>": PUBLIC,
-    "/candidate/sign-in": PUBLIC, "/<area>/sign-in": PUBLIC, "/<area>/in/<token>": PUBLIC, "/<area>/set-up/<token>": PUBLIC,
-    "/candidate/": "candidates", "/candidate/appointments/<int:appointment_id>/check-in": CANDIDATE,
-    "/candidate/attempts/<int:attempt_id>": CANDIDATE, "/candidate/attempts/<int:attempt_id>/consent": CANDIDATE,
-    "/candidate/attempts/<int:attempt_id>/system-check": CANDIDATE, "/candidate/attempts/<int:attempt_id>/photo": CANDIDATE,
-    "/candidate/attempts/<int:attempt_id>/waiting": CANDIDATE, "/candidate/attempts/<int:attempt_id>/rules": CANDIDATE,
-    "/candidate/attempts/<int:attempt_id>/begin": CANDIDATE, "/candidate/attempts/<int:attempt_id>/take-over": CANDIDATE,
-    "/candidate/attempts/<int:attempt_id>/test": CANDIDATE, "/candidate/attempts/<int:attempt_id>/receipt": CANDIDATE,
-    "/api/candidate/attempts/<int:attempt_id>/probe": CANDIDATE, "/api/candidate/attempts/<int:attempt_id>/system-check": CANDIDATE,
-    "/api/candidate/attempts/<int:attempt_id>/photo": CANDIDATE, "/api/candidate/attempts/<int:attempt_id>/place": CANDIDATE,
+    "/": PUBLIC,
+    "/healthz": PUBLIC,
+    "/readyz": PUBLIC,
+    "/api/clock": PUBLIC,
+    "/static/<path:filename>": PUBLIC,
+    "/candidate/sign-in": PUBLIC,
+    "/<area>/sign-in": PUBLIC,
+    "/<area>/in/<token>": PUBLIC,
+    "/<area>/set-up/<token>": PUBLIC,
+    "/candidate/": "candidates",
+    "/candidate/appointments/<int:appointment_id>/check-in": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>/consent": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>/system-check": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>/photo": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>/waiting": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>/rules": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>/begin": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>/take-over": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>/test": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>/receipt": CANDIDATE,
+    "/api/candidate/attempts/<int:attempt_id>/probe": CANDIDATE,
+    "/api/candidate/attempts/<int:attempt_id>/system-check": CANDIDATE,
+    "/api/candidate/attempts/<int:attempt_id>/photo": CANDIDATE,
+    "/api/candidate/attempts/<int:attempt_id>/place": CANDIDATE,
     "/api/candidate/attempts/<int:attempt_id>/ticket": CANDIDATE,
     # By answer token alone; a cookie opens nothing.
-    "/api/attempts/<int:attempt_id>/resume": set(), "/api/attempts/<int:attempt_id>/submit": set(),
+    "/api/attempts/<int:attempt_id>/resume": set(),
+    "/api/attempts/<int:attempt_id>/submit": set(),
     "/api/attempts/<int:attempt_id>/messages": set(),
-    "/proctor/": "proctors", "/proctor/sessions/<int:session_id>": PROCTOR, "/proctor/attempts/<int:attempt_id>/photo.jpg": PROCTOR,
-    "/proctor/attempts/<int:attempt_id>/evidence/<int:number>.jpg": PROCTOR, "/api/proctor/sessions/<int:session_id>/ticket": PROCTOR,
-    "/api/proctor/sessions/<int:session_id>/rows": PROCTOR, "/api/proctor/attempts/<int:attempt_id>": PROCTOR,
+    "/proctor/": "proctors",
+    "/proctor/sessions/<int:session_id>": PROCTOR,
+    "/proctor/attempts/<int:attempt_id>/photo.jpg": PROCTOR,
+    "/proctor/attempts/<int:attempt_id>/evidence/<int:number>.jpg": PROCTOR,
+    "/api/proctor/sessions/<int:session_id>/ticket": PROCTOR,
+    "/api/proctor/sessions/<int:session_id>/rows": PROCTOR,
+    "/api/proctor/attempts/<int:attempt_id>": PROCTOR,
     "/api/proctor/attempts/<int:attempt_id>/acts": PROCTOR,
-    "/analyst/": ANALYST, "/analyst/administrations/<int:administration_id>": ANALYST, "/analyst/bulletins": ANALYST,
-    "/analyst/bulletins/<int:examination_id>": ANALYST, "/analyst/forms/<int:form_id>": ANALYST,
+    "/analyst/": ANALYST,
+    "/analyst/administrations/<int:administration_id>": ANALYST,
+    "/analyst/bulletins": ANALYST,
+    "/analyst/bulletins/<int:examination_id>": ANALYST,
+    "/analyst/forms/<int:form_id>": ANALYST,
     "/operator/": OPERATOR,
     "/<area>/sign-out": "signed in",
 }
-AREAS = {"candidate": Area.CANDIDATE, "proctor": Area.PROCTOR, "lead": Area.PROCTOR, "analyst": Area.ANALYST, "approver": Area.ANALYST,
-         "operator": Area.OPERATOR}
+AREAS = {
+    "candidate": Area.CANDIDATE,
+    "proctor": Area.PROCTOR,
+    "lead": Area.PROCTOR,
+    "analyst": Area.ANALYST,
+    "approver": Area.ANALYST,
+    "operator": Area.OPERATOR,
+}
 REFUSED = {401, 403, 404}
 
 
@@ -78,9 +107,18 @@ def test_the_demo_has_doors_in_the_demo_alone(app, settings, db):
 
 def address(rule, found, where):
     attempt = found.attempts[where]
-    ids = {"attempt_id": attempt.id, "session_id": found.sessions[where].id, "appointment_id": attempt.appointment_id,
-           "administration_id": found.sessions[where].administration_id, "examination_id": 1, "form_id": attempt.form_id, "number": 1,
-           "area": "candidate", "token": "no-such-token", "filename": "css/base.css"}
+    ids = {
+        "attempt_id": attempt.id,
+        "session_id": found.sessions[where].id,
+        "appointment_id": attempt.appointment_id,
+        "administration_id": found.sessions[where].administration_id,
+        "examination_id": 1,
+        "form_id": attempt.form_id,
+        "number": 1,
+        "area": "candidate",
+        "token": "no-such-token",
+        "filename": "css/base.css",
+    }
     return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(ids[match[1]]), rule.rule)
 
 
@@ -92,7 +130,10 @@ def may(expected, name):
     return groups[expected] if isinstance(expected, str) else name in expected
 
 
-@pytest.mark.parametrize("name", ["nobody", "candidate_here", "candidate_there", "proctor_here", "proctor_there", "lead_there", "analyst", "approver", "operator"])
+@pytest.mark.parametrize(
+    "name",
+    ["nobody", "candidate_here", "candidate_there", "proctor_here", "proctor_there", "lead_there", "analyst", "approver", "operator"],
+)
 def test_every_route_as(app, db, visit, everyone, name):
     person = everyone.people.get(name)
     visitor = visit(person, AREAS[name.partition("_")[0]]) if person else visit()
@@ -104,7 +145,11 @@ def test_every_route_as(app, db, visit, everyone, name):
         url = address(rule, everyone, "here")
         for method in sorted(rule.methods & {"GET", "POST"}):
             # The cookie of the area of the address is what counts; this visitor has the one of their own area.
-            reply = visitor.get(url) if method == "GET" else visitor.post(url, json={"act": "message", "version": 0, "key": str(uuid.uuid4()), "text": "x"})
+            reply = (
+                visitor.get(url)
+                if method == "GET"
+                else visitor.post(url, json={"act": "message", "version": 0, "key": str(uuid.uuid4()), "text": "x"})
+            )
             let_in = reply.status_code not in REFUSED and "/sign-in" not in reply.headers.get("Location", "")
             # A picture that is not there yet, a used link: refused for another reason than the person.
             if may(expected, name) and not let_in and not re.search(r"\.jpg|/in/|/set-up/|<area>", rule.rule):

@@ -121,9 +121,7 @@ def draw_sprite(target: Path) -> None:
         kinds = [pictures / kind / f"{name}.svg" for kind in ("usa-icons", "material-icons")]
         drawn = next(path for path in kinds if path.exists())
         icon = ElementTree.parse(drawn).getroot()
-        symbol = ElementTree.SubElement(
-            sprite, "{http://www.w3.org/2000/svg}symbol", id=name, viewBox=icon.get("viewBox", "0 0 24 24")
-        )
+        symbol = ElementTree.SubElement(sprite, "{http://www.w3.org/2000/svg}symbol", id=name, viewBox=icon.get("viewBox", "0 0 24 24"))
         symbol.extend(list(icon))
     ElementTree.ElementTree(sprite).write(target, encoding="utf-8")
     say(f"drew {len(names)} icons into {target.name}")

@@ -40,9 +40,7 @@ class LinkEnded(errors.Refusal):
     code = "link-ended"
 
 
-def add_person(
-    session: Session, *, name: str, email: str, roles: set[Role], now: datetime, candidate_number: str | None = None
-) -> Person:
+def add_person(session: Session, *, name: str, email: str, roles: set[Role], now: datetime, candidate_number: str | None = None) -> Person:
     person = Person(name=name, email=email, candidate_number=candidate_number, created_at=now)
     session.add(person)
     session.flush()
@@ -55,23 +53,33 @@ def add_person(
 
 
 def make_link(
-    session: Session, secret: bytes, person: Person, area: Area, now: datetime, *, purpose: str = "sign_in",
+    session: Session,
+    secret: bytes,
+    person: Person,
+    area: Area,
+    now: datetime,
+    *,
+    purpose: str = "sign_in",
     lasts: timedelta = timedelta(minutes=30),
 ) -> str:
     """The token of a link that opens once."""
     token = rules.new_token()
     session.add(
-        OneTimeLink(token_hash=rules.keyed_hash(secret, "link", token), person_id=person.id, area=area, purpose=purpose,
-                    created_at=now, expires_at=now + lasts)
+        OneTimeLink(
+            token_hash=rules.keyed_hash(secret, "link", token),
+            person_id=person.id,
+            area=area,
+            purpose=purpose,
+            created_at=now,
+            expires_at=now + lasts,
+        )
     )
     return token
 
 
 def find_link(session: Session, secret: bytes, token: str, area: Area, now: datetime) -> OneTimeLink:
     """Raises LinkEnded for an unknown, used or expired one alike."""
-    link = session.scalars(
-        select(OneTimeLink).where(OneTimeLink.token_hash == rules.keyed_hash(secret, "link", token))
-    ).first()
+    link = session.scalars(select(OneTimeLink).where(OneTimeLink.token_hash == rules.keyed_hash(secret, "link", token))).first()
     if link is None or link.area != area or link.used_at is not None or now >= link.expires_at or link.person.closed_at:
         raise LinkEnded
     return link
@@ -83,12 +91,11 @@ def issue_admission_code(session: Session, secret: bytes, person: Person, now: d
     return code
 
 
-def keep_admission_code(
-    session: Session, secret: bytes, person: Person, code: str, now: datetime, expires_at: datetime
-) -> None:
+def keep_admission_code(session: Session, secret: bytes, person: Person, code: str, now: datetime, expires_at: datetime) -> None:
     session.add(
-        AdmissionCode(code_hash=rules.keyed_hash(secret, "code", rules.plain_code(code)), person_id=person.id,
-                      created_at=now, expires_at=expires_at)
+        AdmissionCode(
+            code_hash=rules.keyed_hash(secret, "code", rules.plain_code(code)), person_id=person.id, created_at=now, expires_at=expires_at
+        )
     )
 
 
@@ -146,8 +153,14 @@ def sign_in(session: Session, secret: bytes, person: Person, area: Area, way: st
     token = rules.new_token()
     lasts = CANDIDATE_SIGN_IN if area == Area.CANDIDATE else STAFF_SIGN_IN
     session.add(
-        SignIn(token_hash=rules.keyed_hash(secret, "sign-in", token), person_id=person.id, area=area, way=way,
-               created_at=now, expires_at=now + lasts)
+        SignIn(
+            token_hash=rules.keyed_hash(secret, "sign-in", token),
+            person_id=person.id,
+            area=area,
+            way=way,
+            created_at=now,
+            expires_at=now + lasts,
+        )
     )
     audit.record(session, "signed-in", f"person:{person.id}", now, person.id, area=area, way=way)
     return token

@@ -14,8 +14,8 @@ from testing_platform.web.frame import own_transactions, remember_device, sign_i
 
 bp = Blueprint("accounts", __name__)
 
-CODE_LIMIT = {"limit": 10, "window": timedelta(minutes=15)}
-PASSWORD_LIMIT = {"limit": 8, "window": timedelta(minutes=15)}
+CODE_LIMIT: dict[str, Any] = {"limit": 10, "window": timedelta(minutes=15)}
+PASSWORD_LIMIT: dict[str, Any] = {"limit": 8, "window": timedelta(minutes=15)}
 
 
 def _staff(area: str) -> Area:
@@ -121,7 +121,9 @@ def staff_sign_in_with_password(area: str) -> Any:
         for what in keys:
             _limited(what, PASSWORD_LIMIT)
         with current_app.db.read() as reading:  # type: ignore[attr-defined]
-            checked = service.check_password(reading, email, request.form.get("password", "")[:1000], request.form.get("code", "")[:16], g.now)
+            checked = service.check_password(
+                reading, email, request.form.get("password", "")[:1000], request.form.get("code", "")[:16], g.now
+            )
         with current_app.db.write() as g.session:  # type: ignore[attr-defined]
             person = g.session.get_one(service.Person, checked.person_id)
             if person.totp_step is not None and checked.totp_step <= person.totp_step:

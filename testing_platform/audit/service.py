@@ -24,9 +24,7 @@ def digest(entry: AuditEntry) -> str:
 
 def seal(session: Session, limit: int = 1000) -> int:
     """Number and link what is not yet linked, in order of ids. Only one process may do this; returns how many."""
-    waiting = session.scalars(
-        select(AuditEntry).where(AuditEntry.number.is_(None)).order_by(AuditEntry.id).limit(limit)
-    ).all()
+    waiting = session.scalars(select(AuditEntry).where(AuditEntry.number.is_(None)).order_by(AuditEntry.id).limit(limit)).all()
     if not waiting:
         return 0
     last = session.scalars(select(AuditEntry).where(AuditEntry.number.is_not(None)).order_by(AuditEntry.number.desc()).limit(1)).first()

@@ -18,7 +18,7 @@ from testing_platform import clock, errors
 from testing_platform.db import Database, Statement, stamp, unstamp
 from testing_platform.delivery import rules, service, tokens
 from testing_platform.delivery.models import Attempt, Message, TimeEntry
-from testing_platform.delivery.rules import State, Status
+from testing_platform.delivery.rules import State
 from testing_platform.itembank.models import FormSlot, ItemVersion
 from testing_platform.settings import Settings
 
@@ -82,9 +82,8 @@ _INSERT = Statement(
 
 _COUNT = Statement("SELECT COUNT(*), MAX(seq) FROM responses WHERE attempt_id = :attempt AND device = :device")
 _SEQS = Statement("SELECT seq FROM responses WHERE attempt_id = :attempt AND device = :device ORDER BY seq")
-_LATE = Statement(
-    "SELECT seq FROM responses WHERE attempt_id = :attempt AND device = :device AND standing = 'late' ORDER BY seq"
-)
+_LATE = Statement("SELECT seq FROM responses WHERE attempt_id = :attempt AND device = :device AND standing = 'late' ORDER BY seq")
+
 
 def acknowledged(connection: Connection, attempt_id: int, device: str) -> tuple[int, list[list[int]]]:
     """(n, gaps): every event 1…n is stored, and these ranges are missing below the greatest one."""
@@ -111,9 +110,7 @@ class Answers:
     def options_of(self, connection: Connection, form_id: int) -> dict[int, frozenset[str]]:
         found = self._options.get(form_id)
         if found is None:
-            rows = connection.execute(
-                select(FormSlot.slot, ItemVersion.options).join(ItemVersion).where(FormSlot.form_id == form_id)
-            )
+            rows = connection.execute(select(FormSlot.slot, ItemVersion.options).join(ItemVersion).where(FormSlot.form_id == form_id))
             found = {slot: frozenset(option["key"] for option in options) for slot, options in rows}
             self._options[form_id] = found
         return found
@@ -138,7 +135,12 @@ class Answers:
             raise UnknownAttempt
         state, epoch, form_id, deadline, held_since, started_at, http_at, live_at = row
         return Where(
-            State(state), epoch, form_id, unstamp(deadline), unstamp(held_since), started_at is not None,
+            State(state),
+            epoch,
+            form_id,
+            unstamp(deadline),
+            unstamp(held_since),
+            started_at is not None,
             max((at for at in (unstamp(http_at), unstamp(live_at)) if at), default=None),
         )
 
@@ -153,19 +155,29 @@ class Answers:
         for event in batch.events:
             why = _fault(event, options)
             if why is None:
-                good.append({
-                    "attempt": attempt_id, "device": batch.device, "seq": event.seq, "epoch": batch.epoch, "slot": event.slot,
-                    "option": event.option if event.state in NEEDS_OPTION else None, "state": event.state,
-                    "elapsed_ms": min(max(event.elapsed_ms, 0), 2**31 - 1), "now": received,
-                })
+                good.append(
+                    {
+                        "attempt": attempt_id,
+                        "device": batch.device,
+                        "seq": event.seq,
+                        "epoch": batch.epoch,
+                        "slot": event.slot,
+                        "option": event.option if event.state in NEEDS_OPTION else None,
+                        "state": event.state,
+                        "elapsed_ms": min(max(event.elapsed_ms, 0), 2**31 - 1),
+                        "now": received,
+                    }
+                )
             else:
                 refused.append(Refused(event.seq, why))
         for values in good:
             _INSERT.run(connection, values)
         reply = self._reply(connection, attempt_id, batch.device, where, now)
         sent = {event.seq for event in batch.events}
-        late = () if where.held_since or (where.deadline and now <= where.deadline and where.state == State.IN_PROGRESS) else (
-            _LATE.run(connection, {"attempt": attempt_id, "device": batch.device})
+        late = (
+            ()
+            if where.held_since or (where.deadline and now <= where.deadline and where.state == State.IN_PROGRESS)
+            else (_LATE.run(connection, {"attempt": attempt_id, "device": batch.device}))
         )
         reply["late"] = [seq for (seq,) in late if seq in sent]
         if batch.epoch < where.epoch:
@@ -191,13 +203,18 @@ class Answers:
         return {
             "state": attempt.state,
             "version": attempt.version,
-            "pause": None if entry is None else {
-                "kind": entry.cause, "since": clock.to_ms(entry.began_at), "reason": entry.reason,
+            "pause": None
+            if entry is None
+            else {
+                "kind": entry.cause,
+                "since": clock.to_ms(entry.began_at),
+                "reason": entry.reason,
             },
             "messages": [message_json(m) for m in service.messages_after(session, attempt.id, messages)],
             "time_given": [
                 {"minutes": round(entry.amount.total_seconds() / 60), "at": clock.to_ms(entry.began_at)}
-                for entry in granted if entry.amount is not None
+                for entry in granted
+                if entry.amount is not None
             ],
         }
 
@@ -207,7 +224,11 @@ class Answers:
         if deadline and where.held_since:
             deadline += max(timedelta(), now - where.held_since)
         return {
-            "acked": acked, "gaps": gaps, "late": [], "server_now": clock.to_ms(now), "deadline": clock.to_ms(deadline),
+            "acked": acked,
+            "gaps": gaps,
+            "late": [],
+            "server_now": clock.to_ms(now),
+            "deadline": clock.to_ms(deadline),
             "status": rules.status(where.state),
         }
 
@@ -308,13 +329,25 @@ class AnswerApp:
         )
 
 
-REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 405: "Method Not Allowed",
-           409: "Conflict", 422: "Unprocessable Content", 503: "Service Unavailable"}
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    422: "Unprocessable Content",
+    503: "Service Unavailable",
+}
 
 
 def _send(start_response: StartResponse, status: int, body: bytes) -> list[bytes]:
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store"),
-               ("X-Content-Type-Options", "nosniff")]
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
     if status == 503:
         headers.append(("Retry-After", "2"))
     start_response(f"{status} {REASONS[status]}", headers)

@@ -48,12 +48,21 @@ def system_check(attempt: Attempt) -> Any:
     def number(value: Any) -> float | None:
         return round(value, 1) if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9 else None
 
-    screen = said.get("screen") if isinstance(said.get("screen"), dict) else {}
+    screen: dict[str, Any] = said["screen"] if isinstance(said.get("screen"), dict) else {}
     service.finish_step(
-        g.session, attempt, Step.SYSTEM, g.now, browser=str(said.get("browser", ""))[:200], camera_label=str(camera.get("label", ""))[:100],
-        camera_width=number(camera.get("width")), camera_height=number(camera.get("height")),
-        clock_offset_ms=number(said.get("clock_offset_ms")), rtt_ms=number(said.get("rtt_ms")),
-        upload_kbps=number(said.get("upload_kbps")), screen_width=number(screen.get("width")), screen_height=number(screen.get("height")),
+        g.session,
+        attempt,
+        Step.SYSTEM,
+        g.now,
+        browser=str(said.get("browser", ""))[:200],
+        camera_label=str(camera.get("label", ""))[:100],
+        camera_width=number(camera.get("width")),
+        camera_height=number(camera.get("height")),
+        clock_offset_ms=number(said.get("clock_offset_ms")),
+        rtt_ms=number(said.get("rtt_ms")),
+        upload_kbps=number(said.get("upload_kbps")),
+        screen_width=number(screen.get("width")),
+        screen_height=number(screen.get("height")),
     )
     return jsonify(next=queries.page_of(g.session, attempt))
 
@@ -67,8 +76,9 @@ def photo(attempt: Attempt) -> Any:
     # A picture for each try: what a proctor looked at is never overwritten.
     name = f"attempts/{attempt.id}/photo-{int(g.now.timestamp() * 1000)}"
     current_app.vault.put(key.wrapped, name, data)  # type: ignore[attr-defined]
-    service.finish_step(g.session, attempt, Step.PHOTO, g.now, object=name, width=width, height=height,
-                        sha256=hashlib.sha256(data).hexdigest())
+    service.finish_step(
+        g.session, attempt, Step.PHOTO, g.now, object=name, width=width, height=height, sha256=hashlib.sha256(data).hexdigest()
+    )
     return jsonify(next=queries.page_of(g.session, attempt))
 
 
@@ -77,7 +87,8 @@ def photo(attempt: Attempt) -> Any:
 def place(attempt: Attempt) -> Any:
     waiting = attempt.state == State.AWAITING
     return jsonify(
-        state=attempt.state, position=queries.place_in_queue(g.session, attempt) if waiting else 0,
+        state=attempt.state,
+        position=queries.place_in_queue(g.session, attempt) if waiting else 0,
         next=None if waiting else queries.page_of(g.session, attempt),
         reason=next((reason for step in Step if (reason := queries.returned_reason(g.session, attempt.id, step))), ""),
         messages=[message_json(m) for m in service.messages_after(g.session, attempt.id, 0)],
@@ -94,8 +105,15 @@ def ticket(attempt: Attempt) -> Any:
 
 def make_ticket(person_id: int, *, attempt_id: int | None = None, session_id: int | None = None) -> str:
     token = accounts.new_token()
-    g.session.add(Ticket(token_hash=tokens.hashed(_settings().secret, token), person_id=person_id, attempt_id=attempt_id,
-                         session_id=session_id, expires_at=g.now + timedelta(seconds=60)))
+    g.session.add(
+        Ticket(
+            token_hash=tokens.hashed(_settings().secret, token),
+            person_id=person_id,
+            attempt_id=attempt_id,
+            session_id=session_id,
+            expires_at=g.now + timedelta(seconds=60),
+        )
+    )
     return token
 
 
@@ -107,8 +125,12 @@ def _state(attempt: Attempt) -> dict[str, Any]:
     answers = current_app.answers  # type: ignore[attr-defined]
     g.session.flush()
     return {
-        "status": rules.status(State(attempt.state)), "server_now": clock.to_ms(g.now),
-        "deadline": clock.to_ms(attempt.clock.deadline_at(g.now)), "acked": 0, "gaps": [], **answers.told(g.session, attempt, 0),
+        "status": rules.status(State(attempt.state)),
+        "server_now": clock.to_ms(g.now),
+        "deadline": clock.to_ms(attempt.clock.deadline_at(g.now)),
+        "acked": 0,
+        "gaps": [],
+        **answers.told(g.session, attempt, 0),
     }
 
 

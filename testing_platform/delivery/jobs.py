@@ -22,9 +22,7 @@ def sweep(session: Session, settings: Settings, now: datetime) -> dict[str, int]
 
 
 def mail_receipts(session: Session, settings: Settings, now: datetime, limit: int = 20) -> int:
-    due = session.scalars(
-        select(Attempt).where(Attempt.submitted_at.is_not(None), Attempt.receipt_mailed_at.is_(None)).limit(limit)
-    ).all()
+    due = session.scalars(select(Attempt).where(Attempt.submitted_at.is_not(None), Attempt.receipt_mailed_at.is_(None)).limit(limit)).all()
     for attempt in due:
         attempt.receipt_mailed_at = now
         notices.receipt(session, settings, attempt, queries.receipt(session, attempt), queries.examination_of(attempt), now)

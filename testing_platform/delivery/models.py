@@ -109,9 +109,7 @@ class Response(Base):
     __tablename__ = "responses"
     __table_args__ = (
         UniqueConstraint("attempt_id", "device", "seq"),
-        CheckConstraint(
-            "state IN ('answered', 'cleared', 'flagged', 'unflagged', 'struck', 'unstruck')", name="state_is_known"
-        ),
+        CheckConstraint("state IN ('answered', 'cleared', 'flagged', 'unflagged', 'struck', 'unstruck')", name="state_is_known"),
         # late: after the deadline and its grace; aside: from a device that the test had left. Neither counts without a person.
         CheckConstraint("standing IN ('counted', 'held', 'late', 'aside')", name="standing_is_known"),
         CheckConstraint("seq > 0 AND slot > 0", name="counts_from_one"),

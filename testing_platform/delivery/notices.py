@@ -13,24 +13,41 @@ from testing_platform.notices import service as notices
 from testing_platform.settings import Settings
 
 
-def receipt(session: Session, settings: Settings, attempt: Attempt, facts: dict[str, Any], examination: dict[str, str], now: datetime) -> None:
+def receipt(
+    session: Session, settings: Settings, attempt: Attempt, facts: dict[str, Any], examination: dict[str, str], now: datetime
+) -> None:
     """N13 of the notices: the test was handed in. Counts and the receipt's code, nothing about correctness."""
     zone = ZoneInfo(settings.zone)
     with force_locale(attempt.person.locale):
         # Local text and zone, written out: a mail has no page around it.
         at = format_datetime(facts["submitted_at"].astimezone(zone).replace(tzinfo=None), "d MMMM yyyy, h:mm a", rebase=False)
-        text = "\n\n".join([
-            _("Hello %(name)s,", name=attempt.person.name),
-            _("Your test for %(title)s (class code %(code)s) was handed in on %(at)s (%(zone)s).",
-              title=examination["title"], code=examination["code"], at=at, zone=settings.zone),
-            _("Receipt: %(code)s", code=facts["code"]) + "\n"
-            + _("Questions answered: %(answered)d of %(items)d", answered=facts["answered"], items=facts["items"]),
-            _("What comes next: the passing score is set after everyone has taken the test. We will write to you when the results are "
-              "ready. The test itself is not open to review (Rule 4.20)."),
-            _("Please keep this message. Questions? Call the help desk at %(phone)s (%(hours)s).",
-              phone=settings.help_phone, hours=settings.help_hours),
-            _("%(city)s, Personnel Department. The City is an equal opportunity employer. To ask for an accommodation, call the same number.",
-              city=settings.city_name),
-        ])
+        text = "\n\n".join(
+            [
+                _("Hello %(name)s,", name=attempt.person.name),
+                _(
+                    "Your test for %(title)s (class code %(code)s) was handed in on %(at)s (%(zone)s).",
+                    title=examination["title"],
+                    code=examination["code"],
+                    at=at,
+                    zone=settings.zone,
+                ),
+                _("Receipt: %(code)s", code=facts["code"])
+                + "\n"
+                + _("Questions answered: %(answered)d of %(items)d", answered=facts["answered"], items=facts["items"]),
+                _(
+                    "What comes next: the passing score is set after everyone has taken the test. We will write to you when the results are "
+                    "ready. The test itself is not open to review (Rule 4.20)."
+                ),
+                _(
+                    "Please keep this message. Questions? Call the help desk at %(phone)s (%(hours)s).",
+                    phone=settings.help_phone,
+                    hours=settings.help_hours,
+                ),
+                _(
+                    "%(city)s, Personnel Department. The City is an equal opportunity employer. To ask for an accommodation, call the same number.",
+                    city=settings.city_name,
+                ),
+            ]
+        )
         subject = _("Your test was handed in: receipt %(code)s", code=facts["code"])
     notices.write(session, attempt.person, "submitted/1", subject, text, now)

@@ -19,7 +19,9 @@ def attempt_of(session: Session, appointment_id: int) -> Attempt | None:
 
 def appointments(session: Session, person_id: int) -> list[Appointment]:
     return list(
-        session.scalars(select(Appointment).where(Appointment.person_id == person_id, Appointment.state == "booked").order_by(Appointment.id))
+        session.scalars(
+            select(Appointment).where(Appointment.person_id == person_id, Appointment.state == "booked").order_by(Appointment.id)
+        )
     )
 
 
@@ -29,7 +31,7 @@ def page_of(session: Session, attempt: Attempt) -> str:
     state = State(attempt.state)
     if state is State.CHECKING_IN:
         step = rules.next_step(service.steps_done(session, attempt))
-        return f"{base}/{ {'consent': 'consent', 'system': 'system-check', 'photo': 'photo'}[step] if step else 'waiting'}"
+        return f"{base}/{ {'consent': 'consent', 'system': 'system-check', 'photo': 'photo'}[step] if step else 'waiting' }"
     if state is State.AWAITING:
         return f"{base}/waiting"
     if state is State.ADMITTED:
@@ -44,10 +46,15 @@ def place_in_queue(session: Session, attempt: Attempt) -> int:
     if attempt.awaiting_since is None:
         return 0
     ahead = session.scalar(
-        select(func.count()).select_from(Attempt).where(
-            Attempt.session_id == attempt.session_id, Attempt.state == State.AWAITING,
-            or_(Attempt.awaiting_since < attempt.awaiting_since,
-                (Attempt.awaiting_since == attempt.awaiting_since) & (Attempt.id < attempt.id)),
+        select(func.count())
+        .select_from(Attempt)
+        .where(
+            Attempt.session_id == attempt.session_id,
+            Attempt.state == State.AWAITING,
+            or_(
+                Attempt.awaiting_since < attempt.awaiting_since,
+                (Attempt.awaiting_since == attempt.awaiting_since) & (Attempt.id < attempt.id),
+            ),
         )
     )
     return (ahead or 0) + 1
@@ -64,13 +71,15 @@ def slots(session: Session, form_id: int) -> list[dict[str, Any]]:
     for row in session.scalars(select(FormSlot).where(FormSlot.form_id == form_id).order_by(FormSlot.slot)):
         version = row.version
         stimulus = version.stimulus
-        found.append({
-            "number": row.slot,
-            "stem_html": Markup(version.stem),
-            "options": [{"key": option["key"], "html": Markup(option["html"])} for option in version.options],
-            "language": version.language,
-            "stimulus": None if stimulus is None else {"title": stimulus.title, "html": Markup(stimulus.html)},
-        })
+        found.append(
+            {
+                "number": row.slot,
+                "stem_html": Markup(version.stem),
+                "options": [{"key": option["key"], "html": Markup(option["html"])} for option in version.options],
+                "language": version.language,
+                "stimulus": None if stimulus is None else {"title": stimulus.title, "html": Markup(stimulus.html)},
+            }
+        )
     return found
 
 
@@ -82,8 +91,15 @@ def receipt(session: Session, attempt: Attempt) -> dict[str, Any]:
     items = count_items(session, attempt.form_id)
     answered = len(service.chosen(session, attempt.id))
     by = {"candidate": "candidate", "clock": "clock", "two_people": "ended"}[attempt.submitted_by or "candidate"]
-    return {"code": attempt.receipt_code, "submitted_at": attempt.submitted_at, "answered": answered,
-            "unanswered": items - answered, "items": items, "by": by, "emailed_to": attempt.person.email}
+    return {
+        "code": attempt.receipt_code,
+        "submitted_at": attempt.submitted_at,
+        "answered": answered,
+        "unanswered": items - answered,
+        "items": items,
+        "by": by,
+        "emailed_to": attempt.person.email,
+    }
 
 
 def examination_of(attempt: Attempt) -> dict[str, str]:

@@ -296,6 +296,5 @@ def check_grant(minutes: int, given_before: timedelta, limit: timedelta) -> time
     """Raises OverTheLimit; a grant is never negative and never nothing."""
     amount = timedelta(minutes=minutes)
     if minutes < 1 or given_before + amount > limit:
-        raise OverTheLimit(limit_minutes=int(limit.total_seconds() // 60),
-                           given_minutes=int(given_before.total_seconds() // 60))
+        raise OverTheLimit(limit_minutes=int(limit.total_seconds() // 60), given_minutes=int(given_before.total_seconds() // 60))
     return amount

@@ -37,9 +37,7 @@ def test_day(attempt: Attempt) -> TestDay:
 test_day.__test__ = False  # type: ignore[attr-defined]
 
 
-def move(
-    session: Session, attempt: Attempt, event: Event, who: Who, now: datetime, actor_id: int | None = None, **facts: Any
-) -> None:
+def move(session: Session, attempt: Attempt, event: Event, who: Who, now: datetime, actor_id: int | None = None, **facts: Any) -> None:
     """Make one move of the table, with its row for the other processes and its line in the trail. Raises rules.NotNow."""
     before = State(attempt.state)
     attempt.state = rules.after(before, event, who)
@@ -60,10 +58,20 @@ def check_in(session: Session, appointment: Appointment, wrapped_key: bytes, now
     if not place.window.opens_at - day.check_in_opens <= now < place.window.closes_at:
         raise rules.NotReady(opens_at=place.window.opens_at - day.check_in_opens, closes_at=place.window.closes_at)
     attempt = Attempt(
-        appointment_id=appointment.id, person_id=appointment.person_id, session_id=place.id,
-        form_id=place.administration.form_id, mode=place.mode, window=place.window, state=State.CHECKING_IN,
-        time_limit=day.time_limit, multiplier=examinations.multiplier(appointment.settings), late_grace=day.late_grace,
-        checked_in_at=now, given=timedelta(), version=1, epoch=1,
+        appointment_id=appointment.id,
+        person_id=appointment.person_id,
+        session_id=place.id,
+        form_id=place.administration.form_id,
+        mode=place.mode,
+        window=place.window,
+        state=State.CHECKING_IN,
+        time_limit=day.time_limit,
+        multiplier=examinations.multiplier(appointment.settings),
+        late_grace=day.late_grace,
+        checked_in_at=now,
+        given=timedelta(),
+        version=1,
+        epoch=1,
     )
     session.add(attempt)
     session.flush()
@@ -84,9 +92,7 @@ class ChoiceMissing(errors.Refusal):
 
 def steps_done(session: Session, attempt: Attempt) -> set[str]:
     return set(
-        session.scalars(
-            select(CheckInStep.step).where(CheckInStep.attempt_id == attempt.id, CheckInStep.state.in_(("done", "waived")))
-        )
+        session.scalars(select(CheckInStep.step).where(CheckInStep.attempt_id == attempt.id, CheckInStep.state.in_(("done", "waived"))))
     )
 
 
@@ -116,15 +122,16 @@ def keep_consents(
     missing = []
     for text in texts:
         choice = choices.get(text["kind"], "")
-        if choice not in {option["id"] for option in text["choices"]}:
-            missing.append(text["kind"])
-        elif text["required"] and choice not in text["proceeds"]:
+        if choice not in {option["id"] for option in text["choices"]} or (text["required"] and choice not in text["proceeds"]):
             missing.append(text["kind"])
     if missing:
         raise ChoiceMissing(kinds=missing)
     for text in texts:
-        session.add(Consent(attempt_id=attempt.id, kind=text["kind"], choice=choices[text["kind"]],
-                            text_version=text["version"], locale=locale, at=now))
+        session.add(
+            Consent(
+                attempt_id=attempt.id, kind=text["kind"], choice=choices[text["kind"]], text_version=text["version"], locale=locale, at=now
+            )
+        )
     _waive(session, attempt, {text.get("waives", {}).get(choices[text["kind"]]) for text in texts}, now)
     finish_step(session, attempt, Step.CONSENT, now, versions={text["kind"]: text["version"] for text in texts})
 
@@ -145,7 +152,7 @@ def _waive(session: Session, attempt: Attempt, steps: set[str | None], now: date
 def consent_choices(session: Session, attempt_id: int) -> dict[str, str]:
     """The newest choice for each kind of data."""
     rows = session.execute(select(Consent.kind, Consent.choice).where(Consent.attempt_id == attempt_id).order_by(Consent.id))
-    return {kind: choice for kind, choice in rows}
+    return dict(rows.all())
 
 
 def begin(session: Session, attempt: Attempt, device: str, now: datetime) -> None:
@@ -161,8 +168,19 @@ def begin(session: Session, attempt: Attempt, device: str, now: datetime) -> Non
     move(session, attempt, Event.BEGIN, Who.CANDIDATE, now, attempt.person_id, form=attempt.form_id)
 
 
-def hold(session: Session, attempt: Attempt, event: Event, who: Who, since: datetime, now: datetime, *, cause: str,
-         reason: str = "", category: str = "", actor_id: int | None = None) -> None:
+def hold(
+    session: Session,
+    attempt: Attempt,
+    event: Event,
+    who: Who,
+    since: datetime,
+    now: datetime,
+    *,
+    cause: str,
+    reason: str = "",
+    category: str = "",
+    actor_id: int | None = None,
+) -> None:
     """Stop the clock from `since`. An attempt that is held already keeps its first instant."""
     rules.after(State(attempt.state), event, who)
     if attempt.held_since is None:
@@ -172,8 +190,17 @@ def hold(session: Session, attempt: Attempt, event: Event, who: Who, since: date
     session.flush()
 
 
-def go_on(session: Session, attempt: Attempt, event: Event, who: Who, now: datetime, actor_id: int | None = None,
-          began_at: datetime | None = None, cause: str = "", **facts: Any) -> timedelta:
+def go_on(
+    session: Session,
+    attempt: Attempt,
+    event: Event,
+    who: Who,
+    now: datetime,
+    actor_id: int | None = None,
+    began_at: datetime | None = None,
+    cause: str = "",
+    **facts: Any,
+) -> timedelta:
     """Let a held clock go on with a move of the table; returns the span given back."""
     rules.after(State(attempt.state), event, who)
     # State and clock change together: the database refuses one without the other.
@@ -220,9 +247,10 @@ def lose_contact(session: Session, attempt: Attempt, now: datetime) -> bool:
 
 def our_fault(session: Session, since: datetime, until: datetime) -> bool:
     """Whether answers could not be taken at some time in this span because `web` was away."""
-    return session.scalars(
-        select(Outage.id).where(Outage.service == "web", Outage.began_at < until, Outage.ended_at > since).limit(1)
-    ).first() is not None
+    return (
+        session.scalars(select(Outage.id).where(Outage.service == "web", Outage.began_at < until, Outage.ended_at > since).limit(1)).first()
+        is not None
+    )
 
 
 def automatic_so_far(session: Session, attempt: Attempt) -> timedelta:
@@ -253,8 +281,18 @@ def regain_contact(session: Session, attempt: Attempt, covered_at: datetime | No
     short = now - last_contact <= day.same_device_return
     within_cap = automatic_so_far(session, attempt) + span <= day.automatic_hold_cap
     if ours or (short and within_cap):
-        go_on(session, attempt, Event.REGAIN_CONTACT, Who.CLOCK, now, None, began, "our_fault" if ours else "technical",
-              seconds=round(span.total_seconds()), ours=ours)
+        go_on(
+            session,
+            attempt,
+            Event.REGAIN_CONTACT,
+            Who.CLOCK,
+            now,
+            None,
+            began,
+            "our_fault" if ours else "technical",
+            seconds=round(span.total_seconds()),
+            ours=ours,
+        )
     else:
         entry = running_hold(session, attempt)
         if entry is not None:
@@ -278,8 +316,15 @@ def take_over(session: Session, attempt: Attempt, device: str, now: datetime) ->
     if attempt.mode == examinations.Mode.REMOTE:
         if attempt.state == State.AWAITING_RESUME:
             attempt.version += 1
-            bus.publish(session, "attempt.device_changed", now, session_id=attempt.session_id, attempt_id=attempt.id,
-                                    actor_id=attempt.person_id, epoch=attempt.epoch)
+            bus.publish(
+                session,
+                "attempt.device_changed",
+                now,
+                session_id=attempt.session_id,
+                attempt_id=attempt.id,
+                actor_id=attempt.person_id,
+                epoch=attempt.epoch,
+            )
         else:
             hold(session, attempt, Event.DEVICE_CHANGED, Who.CANDIDATE, now, now, cause="device", actor_id=attempt.person_id)
         audit.record(session, "attempt.device", f"attempt:{attempt.id}", now, attempt.person_id, epoch=attempt.epoch)
@@ -287,8 +332,9 @@ def take_over(session: Session, attempt: Attempt, device: str, now: datetime) ->
 
 def said(session: Session, attempt_id: int) -> list[rules.Said]:
     rows = session.execute(
-        select(Response.device, Response.seq, Response.epoch, Response.slot, Response.state, Response.option, Response.id,
-               Response.standing).where(Response.attempt_id == attempt_id)
+        select(
+            Response.device, Response.seq, Response.epoch, Response.slot, Response.state, Response.option, Response.id, Response.standing
+        ).where(Response.attempt_id == attempt_id)
     )
     return [rules.Said(*row[:7], counts=row[7] in ("counted", "held")) for row in rows]
 
@@ -337,25 +383,34 @@ def end(session: Session, attempt: Attempt, actor_id: int, now: datetime, catego
         move(session, attempt, Event.END, Who.LEAD, now, actor_id, category=category, digest=attempt.digest)
 
 
-def give_time(session: Session, attempt: Attempt, minutes: int, category: str, reason: str, actor_id: int, limit: timedelta,
-              now: datetime) -> TimeEntry:
+def give_time(
+    session: Session, attempt: Attempt, minutes: int, category: str, reason: str, actor_id: int, limit: timedelta, now: datetime
+) -> TimeEntry:
     """Put minutes on top (T19). Raises rules.OverTheLimit beyond what this person may give in all, NotNow when the test is over."""
     if State(attempt.state) not in rules.UNDER_WAY:
         raise rules.NotNow(state=attempt.state)
-    before = session.scalar(
-        select(func.sum(TimeEntry.amount)).where(TimeEntry.attempt_id == attempt.id, TimeEntry.kind == "grant")
-    )
+    before = session.scalar(select(func.sum(TimeEntry.amount)).where(TimeEntry.attempt_id == attempt.id, TimeEntry.kind == "grant"))
     given = before if isinstance(before, timedelta) else timedelta(milliseconds=int(before or 0))
     amount = rules.check_grant(minutes, given, limit)
-    entry = TimeEntry(attempt_id=attempt.id, kind="grant", cause=category, began_at=now, ended_at=now, amount=amount,
-                      reason=reason, actor_id=actor_id)
+    entry = TimeEntry(
+        attempt_id=attempt.id, kind="grant", cause=category, began_at=now, ended_at=now, amount=amount, reason=reason, actor_id=actor_id
+    )
     session.add(entry)
     attempt.clock = replace(attempt.clock, given=attempt.given + amount)
     attempt.version += 1
-    bus.publish(session, "attempt.time_given", now, session_id=attempt.session_id, attempt_id=attempt.id, actor_id=actor_id,
-                            minutes=minutes)
-    audit.record(session, "attempt.time_given", f"attempt:{attempt.id}", now, actor_id, minutes=minutes, category=category,
-                 before_ms=int(given / timedelta(milliseconds=1)))
+    bus.publish(
+        session, "attempt.time_given", now, session_id=attempt.session_id, attempt_id=attempt.id, actor_id=actor_id, minutes=minutes
+    )
+    audit.record(
+        session,
+        "attempt.time_given",
+        f"attempt:{attempt.id}",
+        now,
+        actor_id,
+        minutes=minutes,
+        category=category,
+        before_ms=int(given / timedelta(milliseconds=1)),
+    )
     session.flush()
     return entry
 
@@ -384,15 +439,21 @@ def write_message(session: Session, attempt: Attempt, sender: str, actor_id: int
     message = Message(attempt_id=attempt.id, number=number, sender=sender, actor_id=actor_id, text=text, at=now)
     session.add(message)
     session.flush()
-    bus.publish(session, "attempt.message", now, session_id=attempt.session_id, attempt_id=attempt.id,
-                            actor_id=actor_id, sender=sender, number=number)
+    bus.publish(
+        session,
+        "attempt.message",
+        now,
+        session_id=attempt.session_id,
+        attempt_id=attempt.id,
+        actor_id=actor_id,
+        sender=sender,
+        number=number,
+    )
     return message
 
 
 def messages_after(session: Session, attempt_id: int, number: int) -> list[Message]:
-    return list(
-        session.scalars(select(Message).where(Message.attempt_id == attempt_id, Message.number > number).order_by(Message.number))
-    )
+    return list(session.scalars(select(Message).where(Message.attempt_id == attempt_id, Message.number > number).order_by(Message.number)))
 
 
 def beat(session: Session, service: str, now: datetime) -> None:
@@ -408,9 +469,7 @@ def beat(session: Session, service: str, now: datetime) -> None:
 
 def hand_in_all_due(session: Session, now: datetime) -> list[Attempt]:
     """Every attempt whose time is up; returns those closed by this call."""
-    due = session.scalars(
-        select(Attempt).where(Attempt.state == State.IN_PROGRESS, Attempt.deadline <= now)
-    ).all()
+    due = session.scalars(select(Attempt).where(Attempt.state == State.IN_PROGRESS, Attempt.deadline <= now)).all()
     return [attempt for attempt in due if time_is_up(session, attempt, now)]
 
 
@@ -418,8 +477,11 @@ def notice_all_lost(session: Session, now: datetime, patience_floor: timedelta) 
     """Hold every remote attempt that was not heard for the patience of its session."""
     silent_since = now - patience_floor
     candidates = session.scalars(
-        select(Attempt).join(Contact).where(
-            Attempt.state == State.IN_PROGRESS, Attempt.mode == examinations.Mode.REMOTE,
+        select(Attempt)
+        .join(Contact)
+        .where(
+            Attempt.state == State.IN_PROGRESS,
+            Attempt.mode == examinations.Mode.REMOTE,
             func.coalesce(Contact.http_at, Contact.live_at) <= silent_since,
             func.coalesce(Contact.live_at, Contact.http_at) <= silent_since,
         )

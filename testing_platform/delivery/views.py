@@ -17,8 +17,8 @@ from testing_platform.examinations.models import Appointment
 from testing_platform.web.frame import device_hash, remember_device
 
 bp = Blueprint("delivery", __name__, url_prefix="/candidate")
-
-assert objects.own_attempt
+# Importing the module registers which attempts a request may reach.
+__all__ = ["bp", "objects"]
 
 
 def _settings() -> Any:
@@ -43,9 +43,10 @@ def _here(attempt: Attempt, name: str) -> Any | None:
 
 def _page(template: str, attempt: Attempt, **context: Any) -> str:
     return render_template(
-        template, attempt=attempt, examination=queries.examination_of(attempt),
-        test={"items": queries.count_items(g.session, attempt.form_id),
-              "minutes": round(attempt.time_limit.total_seconds() / 60)},
+        template,
+        attempt=attempt,
+        examination=queries.examination_of(attempt),
+        test={"items": queries.count_items(g.session, attempt.form_id), "minutes": round(attempt.time_limit.total_seconds() / 60)},
         **context,
     )
 
@@ -73,9 +74,16 @@ def _card(appointment: Appointment, attempt: Attempt | None) -> dict[str, Any]:
         state, url, post = attempt.state, queries.page_of(g.session, attempt), False
         label = "receipt" if attempt.submitted_at else "go_on"
     return {
-        "title": place.administration.examination.title, "opens_at": place.window.opens_at, "closes_at": place.window.closes_at,
-        "check_in_opens_at": opens_at, "state": state, "next_url": url if url != "/candidate/" else None, "next_post": post,
-        "next_label": label, "minutes": round(day.time_limit.total_seconds() / 60), "mode": place.mode,
+        "title": place.administration.examination.title,
+        "opens_at": place.window.opens_at,
+        "closes_at": place.window.closes_at,
+        "check_in_opens_at": opens_at,
+        "state": state,
+        "next_url": url if url != "/candidate/" else None,
+        "next_post": post,
+        "next_label": label,
+        "minutes": round(day.time_limit.total_seconds() / 60),
+        "mode": place.mode,
         "items": queries.count_items(g.session, place.administration.form_id),
         "receipt_url": f"/candidate/attempts/{attempt.id}/receipt" if attempt and attempt.submitted_at else None,
     }
@@ -116,8 +124,13 @@ def consent(attempt: Attempt) -> Any:
             errors = {kind: "declined" if chosen.get(kind) else "missing" for kind in refusal.facts["kinds"]}
     for text in texts:
         text["chosen"] = chosen.get(text["kind"], "")
-    page = _page("delivery/consent.html", attempt, consents=texts, errors=errors,
-                 returned_reason=queries.returned_reason(g.session, attempt.id, "consent"))
+    page = _page(
+        "delivery/consent.html",
+        attempt,
+        consents=texts,
+        errors=errors,
+        returned_reason=queries.returned_reason(g.session, attempt.id, "consent"),
+    )
     return page, 422 if errors else 200
 
 
@@ -125,21 +138,24 @@ def consent(attempt: Attempt) -> Any:
 @allowed("attempt.check_in")
 def system_check(attempt: Attempt) -> Any:
     return _here(attempt, "system-check") or _page(
-        "delivery/system_check.html", attempt, returned_reason=queries.returned_reason(g.session, attempt.id, "system"))
+        "delivery/system_check.html", attempt, returned_reason=queries.returned_reason(g.session, attempt.id, "system")
+    )
 
 
 @bp.get("/attempts/<int:attempt_id>/photo")
 @allowed("attempt.check_in")
 def photo(attempt: Attempt) -> Any:
     return _here(attempt, "photo") or _page(
-        "delivery/photo.html", attempt, photo_taken=False, returned_reason=queries.returned_reason(g.session, attempt.id, "photo"))
+        "delivery/photo.html", attempt, photo_taken=False, returned_reason=queries.returned_reason(g.session, attempt.id, "photo")
+    )
 
 
 @bp.get("/attempts/<int:attempt_id>/waiting")
 @allowed("attempt.check_in")
 def waiting(attempt: Attempt) -> Any:
     return _here(attempt, "waiting") or _page(
-        "delivery/waiting.html", attempt, position=queries.place_in_queue(g.session, attempt), live=_live(attempt))
+        "delivery/waiting.html", attempt, position=queries.place_in_queue(g.session, attempt), live=_live(attempt)
+    )
 
 
 @bp.get("/attempts/<int:attempt_id>/rules")
@@ -149,14 +165,23 @@ def rules_page(attempt: Attempt) -> Any:
     extra = attempt.multiplier != 1
     minutes = round(attempt.clock.time_allowed.total_seconds() / 60)
     return _here(attempt, "rules") or _page(
-        "delivery/rules.html", attempt, rules=found, items=queries.count_items(g.session, attempt.form_id), minutes=minutes,
-        base_minutes=round(attempt.time_limit.total_seconds() / 60), extra_time=extra, live=_live(attempt))
+        "delivery/rules.html",
+        attempt,
+        rules=found,
+        items=queries.count_items(g.session, attempt.form_id),
+        minutes=minutes,
+        base_minutes=round(attempt.time_limit.total_seconds() / 60),
+        extra_time=extra,
+        live=_live(attempt),
+    )
 
 
 def _live(attempt: Attempt) -> dict[str, Any]:
     """What the camera's link needs on the pages before the test."""
     return {
-        "attempt": attempt.id, "media": attempt.mode == "remote", "ticket_url": f"/api/candidate/attempts/{attempt.id}/ticket",
+        "attempt": attempt.id,
+        "media": attempt.mode == "remote",
+        "ticket_url": f"/api/candidate/attempts/{attempt.id}/ticket",
         "place_url": f"/api/candidate/attempts/{attempt.id}/place",
         "journal_key": journal_key(attempt.id),
     }
@@ -199,15 +224,31 @@ def test(attempt: Attempt) -> Any:
     expires_at = g.now + attempt.clock.time_allowed + timedelta(hours=8)
     api = f"/api/attempts/{attempt.id}"
     player = {
-        "attempt": attempt.id, "token": tokens.make(settings.secret, attempt.id, attempt.epoch, expires_at), "epoch": attempt.epoch,
-        "patience_seconds": day.contact_patience.total_seconds(), "state_seconds": settings.state_seconds,
-        "warnings_minutes": [30, 10, 5, 1], "clock_returns_minutes": 5,
-        "deadline": clock.to_ms(attempt.clock.deadline_at(g.now)), "server_now": clock.to_ms(g.now),
-        "status": rules.status(State(attempt.state)), "pause": current_app.answers.told(g.session, attempt, 0)["pause"],  # type: ignore[attr-defined]
-        "mode": attempt.mode, "ticket_url": f"/api/candidate/attempts/{attempt.id}/ticket",
-        "urls": {"responses": f"{api}/responses", "state": f"{api}/state", "resume": f"{api}/resume", "submit": f"{api}/submit",
-                 "messages": f"{api}/messages", "receipt": f"/candidate/attempts/{attempt.id}/receipt"},
-        "answers": answers, "media": attempt.mode == "remote", "journal_key": journal_key(attempt.id), "shortcuts": True,
+        "attempt": attempt.id,
+        "token": tokens.make(settings.secret, attempt.id, attempt.epoch, expires_at),
+        "epoch": attempt.epoch,
+        "patience_seconds": day.contact_patience.total_seconds(),
+        "state_seconds": settings.state_seconds,
+        "warnings_minutes": [30, 10, 5, 1],
+        "clock_returns_minutes": 5,
+        "deadline": clock.to_ms(attempt.clock.deadline_at(g.now)),
+        "server_now": clock.to_ms(g.now),
+        "status": rules.status(State(attempt.state)),
+        "pause": current_app.answers.told(g.session, attempt, 0)["pause"],  # type: ignore[attr-defined]
+        "mode": attempt.mode,
+        "ticket_url": f"/api/candidate/attempts/{attempt.id}/ticket",
+        "urls": {
+            "responses": f"{api}/responses",
+            "state": f"{api}/state",
+            "resume": f"{api}/resume",
+            "submit": f"{api}/submit",
+            "messages": f"{api}/messages",
+            "receipt": f"/candidate/attempts/{attempt.id}/receipt",
+        },
+        "answers": answers,
+        "media": attempt.mode == "remote",
+        "journal_key": journal_key(attempt.id),
+        "shortcuts": True,
     }
     return _page("delivery/test.html", attempt, player=player, slots=queries.slots(g.session, attempt.form_id))
 

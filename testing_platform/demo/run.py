@@ -24,8 +24,14 @@ assert models.metadata.tables
 
 def run(settings: Settings, *, crowd: int, port: int, fresh: bool) -> None:
     demo = replace(
-        settings, demo=True, public_url=f"http://localhost:{port}", web_bind=f"127.0.0.1:{port + 1}",
-        live_bind=f"127.0.0.1:{port + 2}", data=settings.data / "demo", keys=None, database="",
+        settings,
+        demo=True,
+        public_url=f"http://localhost:{port}",
+        web_bind=f"127.0.0.1:{port + 1}",
+        live_bind=f"127.0.0.1:{port + 2}",
+        data=settings.data / "demo",
+        keys=None,
+        database="",
     )
     _check_ports(port)
     if fresh and demo.data.exists():
@@ -70,8 +76,9 @@ def _announce(settings: Settings, crowd: int) -> None:
     people = setup.read("people.toml")["staff"]
     click.echo(f"\n  Open {settings.public_url} in a browser: doors for a candidate, a proctor, an analyst and an operator,")
     click.echo("  each without a password. Open two side by side. Mail of the demo: " + settings.public_url + "/demo/outbox")
-    click.echo("  Who can come in: any of 12 made-up candidates, and " + ", ".join(
-        f"{one['given_name']} {one['family_name']} ({one['role'].replace('_', ' ')})" for one in people) + ".")
+    click.echo(
+        "  Who can come in: any of 12 made-up candidates, and "
+        + ", ".join(f"{one['given_name']} {one['family_name']} ({one['role'].replace('_', ' ')})" for one in people)
+        + "."
+    )
     click.echo(f"  A crowd of {crowd} simulated candidates is taking the test. Ctrl-C ends the demo.\n")
-
-

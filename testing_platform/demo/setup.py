@@ -69,17 +69,26 @@ def fill_bank(session: Session, now: datetime) -> Bank:
         area = tomllib.loads(path.read_text(encoding="utf-8"))
         stimuli = {
             one["code"]: itembank.keep_stimulus(
-                session, bank, one["code"], one["title"], one.get("html") or bank_rules.paragraphs(one["text"]))
+                session, bank, one["code"], one["title"], one.get("html") or bank_rules.paragraphs(one["text"])
+            )
             for one in area.get("stimulus", [])
         }
         for item in area["item"]:
             itembank.keep_item(
-                session, bank,
+                session,
+                bank,
                 itembank.ItemDraft(
-                    code=item["code"], area=area["area"], stem=item["stem"], options=item["options"], key=item["key"],
-                    rationale=item["rationale"], difficulty=item["difficulty"], stimulus=item.get("stimulus"),
+                    code=item["code"],
+                    area=area["area"],
+                    stem=item["stem"],
+                    options=item["options"],
+                    key=item["key"],
+                    rationale=item["rationale"],
+                    difficulty=item["difficulty"],
+                    stimulus=item.get("stimulus"),
                 ),
-                stimuli, now,
+                stimuli,
+                now,
             )
     return bank
 
@@ -97,7 +106,8 @@ def fill(session: Session, settings: Settings) -> None:
     today = now.astimezone(ZoneInfo(ZONE)).date()
     open_on: date = today + timedelta(days=content["bulletin"]["open_on"]["day"])
     bulletin = examinations.publish_bulletin(
-        session, code=content["class"]["code"], title=content["class"]["title"], open_on=open_on, content=content, now=now)
+        session, code=content["class"]["code"], title=content["class"]["title"], open_on=open_on, content=content, now=now
+    )
     examination = Examination(bulletin_id=bulletin.id, title=content["class"]["title"])
     session.add(examination)
     session.flush()
@@ -110,19 +120,26 @@ def _people(session: Session, now: datetime) -> None:
     for group in ("crowd", "visitor"):
         for one in people[group]:
             person = accounts.add_person(
-                session, name=f"{one['given_name']} {one['family_name']}", email=one["email"], roles={Role.CANDIDATE}, now=now,
-                candidate_number=one["number"])
+                session,
+                name=f"{one['given_name']} {one['family_name']}",
+                email=one["email"],
+                roles={Role.CANDIDATE},
+                now=now,
+                candidate_number=one["number"],
+            )
             person.locale = one.get("language", "en")
     for one in people["staff"]:
-        accounts.add_person(session, name=f"{one['given_name']} {one['family_name']}", email=one["email"],
-                            roles={Role(one["role"])}, now=now)
+        accounts.add_person(
+            session, name=f"{one['given_name']} {one['family_name']}", email=one["email"], roles={Role(one["role"])}, now=now
+        )
 
 
 def _open(session: Session, examination: Examination, form: Form, day: dict[str, Any], now: datetime) -> TestSession:
     administration = examinations.plan_administration(session, examination, form, day, now)
     window = Window(now - timedelta(minutes=5), now + timedelta(hours=14))
-    place = examinations.open_session(session, administration, title="At home, open session", mode=Mode.REMOTE, window=window,
-                                      zone=ZONE, now=now)
+    place = examinations.open_session(
+        session, administration, title="At home, open session", mode=Mode.REMOTE, window=window, zone=ZONE, now=now
+    )
     people = read("people.toml")
     by_email = {person.email: person for person in session.scalars(select(Person))}
     for group in ("crowd", "visitor"):
@@ -160,14 +177,22 @@ def still_to_test(session: Session, group: str) -> list[Person]:
     """Those of the group (crowd, visitor) with a place in the open session who have not handed in."""
     place = open_session(session)
     emails = {one["email"] for one in read("people.toml")[group]}
-    rows = session.execute(
-        select(Person, Attempt.submitted_at, Attempt.state)
-        .join(Appointment, Appointment.person_id == Person.id)
-        .outerjoin(Attempt, Attempt.appointment_id == Appointment.id)
-        .where(Appointment.session_id == place.id).order_by(Person.id)
-    ).unique().all()
-    return [person for person, submitted_at, state in rows
-            if (person.email in emails or person.email.startswith(f"{group}-")) and submitted_at is None and state != "refused"]
+    rows = (
+        session.execute(
+            select(Person, Attempt.submitted_at, Attempt.state)
+            .join(Appointment, Appointment.person_id == Person.id)
+            .outerjoin(Attempt, Attempt.appointment_id == Appointment.id)
+            .where(Appointment.session_id == place.id)
+            .order_by(Person.id)
+        )
+        .unique()
+        .all()
+    )
+    return [
+        person
+        for person, submitted_at, state in rows
+        if (person.email in emails or person.email.startswith(f"{group}-")) and submitted_at is None and state != "refused"
+    ]
 
 
 def free_visitor(session: Session, now: datetime) -> Person:
@@ -182,8 +207,9 @@ def add_candidate(session: Session, group: str, now: datetime) -> Person:
     """One more made-up candidate with a place in the open session."""
     count = session.scalar(select(func.count()).select_from(Person)) or 0
     name = f"Demo {NAMES[count % len(NAMES)]} {count}"
-    person = accounts.add_person(session, name=name, email=f"{group}-{count}@example.org", roles={Role.CANDIDATE}, now=now,
-                                 candidate_number=f"C-1229-{count + 1000}")
+    person = accounts.add_person(
+        session, name=name, email=f"{group}-{count}@example.org", roles={Role.CANDIDATE}, now=now, candidate_number=f"C-1229-{count + 1000}"
+    )
     examinations.book(session, person, open_session(session), {}, now)
     return person
 

@@ -36,8 +36,11 @@ def local_only() -> None:
 def doors() -> Any:
     place = setup.open_session(g.session)
     return render_template(
-        "demo/doors.html", place=place, counts=queries.summary(g.session, place.id),
-        visitor=next((p.name for p in setup.still_to_test(g.session, "visitor")), ""), mails=g.session.scalar(select(func.count()).select_from(Notice)),
+        "demo/doors.html",
+        place=place,
+        counts=queries.summary(g.session, place.id),
+        visitor=next((p.name for p in setup.still_to_test(g.session, "visitor")), ""),
+        mails=g.session.scalar(select(func.count()).select_from(Notice)),
     )
 
 

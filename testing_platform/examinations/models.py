@@ -86,8 +86,14 @@ class Appointment(Base):
     __tablename__ = "appointments"
     __table_args__ = (
         CheckConstraint("state IN ('booked', 'cancelled')", name="state_is_known"),
-        Index("uq_appointments_live", "person_id", "administration_id", unique=True,
-              sqlite_where=text("state = 'booked'"), postgresql_where=text("state = 'booked'")),
+        Index(
+            "uq_appointments_live",
+            "person_id",
+            "administration_id",
+            unique=True,
+            sqlite_where=text("state = 'booked'"),
+            postgresql_where=text("state = 'booked'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

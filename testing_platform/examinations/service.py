@@ -22,9 +22,7 @@ from testing_platform.itembank import service as itembank
 from testing_platform.itembank.models import Form
 
 
-def publish_bulletin(
-    session: Session, *, code: str, title: str, open_on: date, content: dict[str, Any], now: datetime
-) -> Bulletin:
+def publish_bulletin(session: Session, *, code: str, title: str, open_on: date, content: dict[str, Any], now: datetime) -> Bulletin:
     """A new version; an earlier one stays for those who filed under it."""
     rules.TestDay.of(content["test_day"])
     job_class = session.scalars(select(JobClass).where(JobClass.code == code)).first()
@@ -32,26 +30,26 @@ def publish_bulletin(
         job_class = JobClass(code=code, title=title)
         session.add(job_class)
         session.flush()
-    last = session.scalar(
-        select(func.max(Bulletin.number)).where(Bulletin.job_class_id == job_class.id, Bulletin.open_on == open_on)
+    last = session.scalar(select(func.max(Bulletin.number)).where(Bulletin.job_class_id == job_class.id, Bulletin.open_on == open_on))
+    bulletin = Bulletin(
+        job_class_id=job_class.id,
+        open_on=open_on,
+        number=(last or 0) + 1,
+        content=content,
+        digest=hashlib.sha256(canonical(content)).hexdigest(),
+        published_at=now,
     )
-    bulletin = Bulletin(job_class_id=job_class.id, open_on=open_on, number=(last or 0) + 1, content=content,
-                        digest=hashlib.sha256(canonical(content)).hexdigest(), published_at=now)
     session.add(bulletin)
     session.flush()
     audit.record(session, "bulletin.published", f"bulletin:{bulletin.id}", now, digest=bulletin.digest)
     return bulletin
 
 
-def plan_administration(
-    session: Session, examination: Examination, form: Form, test_day: dict[str, Any], now: datetime
-) -> Administration:
+def plan_administration(session: Session, examination: Examination, form: Form, test_day: dict[str, Any], now: datetime) -> Administration:
     """Binds a form, which is locked from then on."""
     rules.TestDay.of(test_day)
     itembank.lock_form(session, form, now)
-    last = session.scalar(
-        select(func.max(Administration.number)).where(Administration.examination_id == examination.id)
-    )
+    last = session.scalar(select(func.max(Administration.number)).where(Administration.examination_id == examination.id))
     administration = Administration(examination_id=examination.id, number=(last or 0) + 1, form_id=form.id, test_day=test_day)
     session.add(administration)
     session.flush()
@@ -60,7 +58,13 @@ def plan_administration(
 
 
 def open_session(
-    session: Session, administration: Administration, *, title: str, mode: rules.Mode, window: rules.Window, zone: str,
+    session: Session,
+    administration: Administration,
+    *,
+    title: str,
+    mode: rules.Mode,
+    window: rules.Window,
+    zone: str,
     now: datetime,
 ) -> TestSession:
     found = TestSession(administration_id=administration.id, title=title, mode=mode, window=window, zone=zone)
@@ -72,8 +76,14 @@ def open_session(
 
 def book(session: Session, person: Person, place: TestSession, settings: dict[str, Any], now: datetime) -> Appointment:
     rules.multiplier(settings)
-    appointment = Appointment(person_id=person.id, administration_id=place.administration_id, session_id=place.id,
-                              settings=settings, booked_at=now, state="booked")
+    appointment = Appointment(
+        person_id=person.id,
+        administration_id=place.administration_id,
+        session_id=place.id,
+        settings=settings,
+        booked_at=now,
+        state="booked",
+    )
     session.add(appointment)
     session.flush()
     audit.record(session, "appointment.booked", f"appointment:{appointment.id}", now, person=person.id)

@@ -27,22 +27,24 @@ def _found(session: Session, kind: type[Any], number: int) -> Any:
 
 @object_rule("administration")
 def administration_rule(session: Session, person: Person, administration_id: int, **_ids: Any) -> Administration:
-    return _found(session, Administration, administration_id)  # type: ignore[no-any-return]
+    return _found(session, Administration, administration_id)
 
 
 @object_rule("form")
 def form_rule(session: Session, person: Person, form_id: int, **_ids: Any) -> Form:
-    return _found(session, Form, form_id)  # type: ignore[no-any-return]
+    return _found(session, Form, form_id)
 
 
 @object_rule("examination")
 def examination_rule(session: Session, person: Person, examination_id: int, **_ids: Any) -> Examination:
-    return _found(session, Examination, examination_id)  # type: ignore[no-any-return]
+    return _found(session, Examination, examination_id)
 
 
 def _rail(current: str) -> None:
-    g.rail = [(_("Administrations"), "/analyst/", current == "administrations"),
-              (_("Bulletins"), "/analyst/bulletins", current == "bulletins")]
+    g.rail = [
+        (_("Administrations"), "/analyst/", current == "administrations"),
+        (_("Bulletins"), "/analyst/bulletins", current == "bulletins"),
+    ]
 
 
 @bp.get("/")
@@ -61,8 +63,11 @@ def home() -> Any:
 def administration(one: Administration) -> Any:
     _rail("administrations")
     return render_template(
-        "examinations/administration.html", administration=one, sessions=queries.sessions_of(g.session, one.id),
-        areas=queries.form_areas(g.session, one.form), form_url=f"/analyst/forms/{one.form_id}",
+        "examinations/administration.html",
+        administration=one,
+        sessions=queries.sessions_of(g.session, one.id),
+        areas=queries.form_areas(g.session, one.form),
+        form_url=f"/analyst/forms/{one.form_id}",
         bulletin_url=f"/analyst/bulletins/{one.examination_id}",
     )
 
@@ -87,12 +92,17 @@ def bulletin(one: Examination) -> Any:
 def form(one: Form) -> Any:
     _rail("administrations")
     slots = [
-        {"slot": row.slot, "code": row.version.item.code, "area": row.version.item.area, "stem": Markup(row.version.stem),
-         "options": [{**option, "html": Markup(option["html"])} for option in row.version.options], "key": row.version.key,
-         "rationale": row.version.rationale, "difficulty": row.version.difficulty,
-         "stimulus": row.version.stimulus and {"title": row.version.stimulus.title, "html": Markup(row.version.stimulus.html)}}
+        {
+            "slot": row.slot,
+            "code": row.version.item.code,
+            "area": row.version.item.area,
+            "stem": Markup(row.version.stem),
+            "options": [{**option, "html": Markup(option["html"])} for option in row.version.options],
+            "key": row.version.key,
+            "rationale": row.version.rationale,
+            "difficulty": row.version.difficulty,
+            "stimulus": row.version.stimulus and {"title": row.version.stimulus.title, "html": Markup(row.version.stimulus.html)},
+        }
         for row in g.session.scalars(select(FormSlot).where(FormSlot.form_id == one.id).order_by(FormSlot.slot))
     ]
     return render_template("examinations/form.html", form=one, slots=slots)
-
-

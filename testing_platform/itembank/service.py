@@ -49,8 +49,7 @@ def keep_stimulus(session: Session, bank: Bank, code: str, title: str, html: str
     ).first()
     if newest is not None and newest.digest == digest:
         return newest
-    stimulus = Stimulus(bank_id=bank.id, code=code, number=(newest.number if newest else 0) + 1, title=title,
-                        html=cleaned, digest=digest)
+    stimulus = Stimulus(bank_id=bank.id, code=code, number=(newest.number if newest else 0) + 1, title=title, html=cleaned, digest=digest)
     session.add(stimulus)
     session.flush()
     return stimulus
@@ -65,8 +64,11 @@ def keep_item(session: Session, bank: Bank, draft: ItemDraft, stimuli: dict[str,
     stimulus = stimuli[draft.stimulus] if draft.stimulus else None
     options = [{"key": key, "html": clean(rules.escape(text, quote=False))} for key, text in draft.options.items()]
     content: dict[str, Any] = {
-        "stem": clean(rules.paragraphs(draft.stem)), "options": options, "key": draft.key,
-        "stimulus": stimulus.digest if stimulus else None, "language": draft.language,
+        "stem": clean(rules.paragraphs(draft.stem)),
+        "options": options,
+        "key": draft.key,
+        "stimulus": stimulus.digest if stimulus else None,
+        "language": draft.language,
     }
     digest = rules.content_digest(content)
     item = session.scalars(select(Item).where(Item.bank_id == bank.id, Item.code == draft.code)).first()
@@ -74,15 +76,21 @@ def keep_item(session: Session, bank: Bank, draft: ItemDraft, stimuli: dict[str,
         item = Item(bank_id=bank.id, code=draft.code, area=draft.area)
         session.add(item)
         session.flush()
-    newest = session.scalars(
-        select(ItemVersion).where(ItemVersion.item_id == item.id).order_by(ItemVersion.number.desc())
-    ).first()
+    newest = session.scalars(select(ItemVersion).where(ItemVersion.item_id == item.id).order_by(ItemVersion.number.desc())).first()
     if newest is not None and newest.digest == digest:
         return newest
     version = ItemVersion(
-        item_id=item.id, number=(newest.number if newest else 0) + 1, stem=content["stem"], options=options,
-        key=draft.key, rationale=draft.rationale, difficulty=draft.difficulty,
-        stimulus_id=stimulus.id if stimulus else None, language=draft.language, digest=digest, created_at=now,
+        item_id=item.id,
+        number=(newest.number if newest else 0) + 1,
+        stem=content["stem"],
+        options=options,
+        key=draft.key,
+        rationale=draft.rationale,
+        difficulty=draft.difficulty,
+        stimulus_id=stimulus.id if stimulus else None,
+        language=draft.language,
+        digest=digest,
+        created_at=now,
     )
     session.add(version)
     session.flush()
@@ -93,9 +101,7 @@ def keep_item(session: Session, bank: Bank, draft: ItemDraft, stimuli: dict[str,
 def compose_form(session: Session, bank: Bank, name: str, codes: list[str], time_limit: timedelta, now: datetime) -> Form:
     """A form of the newest versions of these items, in this order. Raises UnknownItem."""
     newest: dict[str, ItemVersion] = {}
-    rows = session.execute(
-        select(Item.code, ItemVersion).join(ItemVersion).where(Item.bank_id == bank.id).order_by(ItemVersion.number)
-    )
+    rows = session.execute(select(Item.code, ItemVersion).join(ItemVersion).where(Item.bank_id == bank.id).order_by(ItemVersion.number))
     for code, version in rows:
         newest[code] = version
     if missing := [code for code in codes if code not in newest]:

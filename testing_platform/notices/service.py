@@ -14,21 +14,34 @@ from testing_platform.notices.models import Notice
 GIVE_UP_AFTER = 12  # tries; with the waits below that is about two days
 
 
-def write(session: Session, person: Person, template: str, subject: str, text: str, now: datetime,
-          calendar: str | None = None, html: str | None = None) -> Notice:
+def write(
+    session: Session,
+    person: Person,
+    template: str,
+    subject: str,
+    text: str,
+    now: datetime,
+    calendar: str | None = None,
+    html: str | None = None,
+) -> Notice:
     """Put a mail into the outbox; it goes out after this transaction is kept."""
-    notice = Notice(person_id=person.id, template=template, to=person.email, subject=subject, text=text, html=html,
-                    calendar=calendar, created_at=now, next_try_at=now)
+    notice = Notice(
+        person_id=person.id,
+        template=template,
+        to=person.email,
+        subject=subject,
+        text=text,
+        html=html,
+        calendar=calendar,
+        created_at=now,
+        next_try_at=now,
+    )
     session.add(notice)
     return notice
 
 
 def due(session: Session, now: datetime, limit: int = 50) -> list[Notice]:
-    return list(
-        session.scalars(
-            select(Notice).where(Notice.state == "queued", Notice.next_try_at <= now).order_by(Notice.id).limit(limit)
-        )
-    )
+    return list(session.scalars(select(Notice).where(Notice.state == "queued", Notice.next_try_at <= now).order_by(Notice.id).limit(limit)))
 
 
 def sent(notice: Notice, now: datetime) -> None:
@@ -54,8 +67,13 @@ def message(notice: Notice, sender: str) -> EmailMessage:
     if notice.html:
         mail.add_alternative(notice.html, subtype="html")
     if notice.calendar:
-        mail.add_attachment(notice.calendar.encode(), maintype="text", subtype="calendar", filename="test.ics",
-                            params={"method": "PUBLISH", "charset": "utf-8"})
+        mail.add_attachment(
+            notice.calendar.encode(),
+            maintype="text",
+            subtype="calendar",
+            filename="test.ics",
+            params={"method": "PUBLISH", "charset": "utf-8"},
+        )
     return mail
 
 
@@ -94,5 +112,3 @@ def deliver(notices: list[Notice], smtp_url: str, sender: str) -> dict[int, tupl
             except (OSError, smtplib.SMTPException) as problem:
                 results[notice.id] = (type(problem).__name__, False)
     return results
-
-

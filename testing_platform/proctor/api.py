@@ -36,7 +36,7 @@ def focus(attempt: Attempt) -> Any:
 
 def _asked(said: dict[str, Any]) -> service.Asked:
     """Raises errors.BadRequest, naming the field that is not as it should be."""
-    reason = said.get("reason") if isinstance(said.get("reason"), dict) else {}
+    reason: dict[str, Any] = said["reason"] if isinstance(said.get("reason"), dict) else {}
     try:
         act = Act(said.get("act", ""))
         key = str(uuid.UUID(str(said.get("key", ""))))

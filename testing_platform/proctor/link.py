@@ -99,9 +99,15 @@ class Policy:
     heartbeat_seconds: int = 10
 
     def message(self) -> dict[str, Any]:
-        return {"fps": self.fps, "width": self.width, "height": self.height, "quality": self.quality,
-                "evidence_seconds": self.evidence_seconds, "heartbeat_seconds": self.heartbeat_seconds,
-                "still_bytes": pictures.MOST_BYTES}
+        return {
+            "fps": self.fps,
+            "width": self.width,
+            "height": self.height,
+            "quality": self.quality,
+            "evidence_seconds": self.evidence_seconds,
+            "heartbeat_seconds": self.heartbeat_seconds,
+            "still_bytes": pictures.MOST_BYTES,
+        }
 
 
 CALM = {"fps": 1, "width": 320, "height": 240}
@@ -168,8 +174,11 @@ class CandidateLink:
             page_at = from_ms(at)
         except (OverflowError, ValueError, OSError):
             return [HangUp(PROTOCOL, "event time")]
-        facts = {key: value for key, value in (data or {}).items()
-                 if isinstance(value, int | float | bool) or (isinstance(value, str) and len(value) <= 40)}
+        facts = {
+            key: value
+            for key, value in (data or {}).items()
+            if isinstance(value, int | float | bool) or (isinstance(value, str) and len(value) <= 40)
+        }
         self.noted = int(number)
         return [Noted(int(number), said["kind"], page_at, dict(list(facts.items())[:8]))]
 
@@ -205,8 +214,11 @@ class CandidateLink:
     def welcome(self, epoch: int, last_event: int, now: datetime) -> list[Deed]:
         self.welcomed, self.epoch = True, epoch
         self.event_number = self.noted = last_event
-        return [Say({"t": "welcome", "server_now": to_ms(now), "policy": self.policy.message(), "event": last_event,
-                     "stream": {"epoch": epoch}})]
+        return [
+            Say(
+                {"t": "welcome", "server_now": to_ms(now), "policy": self.policy.message(), "event": last_event, "stream": {"epoch": epoch}}
+            )
+        ]
 
     def contact_stored(self, at: float, stored_at: datetime) -> list[Deed]:
         return [Say({"t": "hb", "at": at, "server_now": to_ms(stored_at)})]

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +24,7 @@ from sqlalchemy.orm import Session
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.typing import Origin, Subprotocol
 
 from testing_platform import assets, bus, clock, errors
 from testing_platform.accounts.models import Person
@@ -254,11 +256,23 @@ class Live:
         now = clock.now()
 
         def note(session: Session) -> None:
-            known = session.scalars(select(PageEvent.id).where(
-                PageEvent.attempt_id == one.attempt_id, PageEvent.device == one.device, PageEvent.number == noted.number)).first()
+            known = session.scalars(
+                select(PageEvent.id).where(
+                    PageEvent.attempt_id == one.attempt_id, PageEvent.device == one.device, PageEvent.number == noted.number
+                )
+            ).first()
             if known is None:
-                session.add(PageEvent(attempt_id=one.attempt_id, device=one.device, number=noted.number, kind=noted.kind,
-                                      page_at=noted.page_at, received_at=now, facts=noted.facts))
+                session.add(
+                    PageEvent(
+                        attempt_id=one.attempt_id,
+                        device=one.device,
+                        number=noted.number,
+                        kind=noted.kind,
+                        page_at=noted.page_at,
+                        received_at=now,
+                        facts=noted.facts,
+                    )
+                )
 
         await self.store(note)
         self.touched[one.session_id].add(one.attempt_id)
@@ -276,15 +290,28 @@ class Live:
                 return
 
         def keep(session: Session) -> None:
-            known = session.scalars(select(EvidenceStill).where(
-                EvidenceStill.attempt_id == one.attempt_id, EvidenceStill.stream == frame.stream, EvidenceStill.epoch == frame.epoch,
-                EvidenceStill.seq == frame.seq)).first()
+            known = session.scalars(
+                select(EvidenceStill).where(
+                    EvidenceStill.attempt_id == one.attempt_id,
+                    EvidenceStill.stream == frame.stream,
+                    EvidenceStill.epoch == frame.epoch,
+                    EvidenceStill.seq == frame.seq,
+                )
+            ).first()
             if known is None:
-                session.add(EvidenceStill(
-                    attempt_id=one.attempt_id, stream=frame.stream, epoch=frame.epoch, seq=frame.seq,
-                    captured_at=clock.from_ms(min(frame.capture_ms, 2**42)), received_at=clock.now(), sha256=sha256, size=len(frame.payload),
-                    object_name=name,
-                ))
+                session.add(
+                    EvidenceStill(
+                        attempt_id=one.attempt_id,
+                        stream=frame.stream,
+                        epoch=frame.epoch,
+                        seq=frame.seq,
+                        captured_at=clock.from_ms(min(frame.capture_ms, 2**42)),
+                        received_at=clock.now(),
+                        sha256=sha256,
+                        size=len(frame.payload),
+                        object_name=name,
+                    )
+                )
 
         await self.store(keep)
         self.touched[one.session_id].add(one.attempt_id)
@@ -367,25 +394,39 @@ class Live:
 
     def _may_watch(self, session: Session, person_id: int, session_id: int) -> bool:
         person = session.get(Person, person_id)
-        return (person is not None and person.closed_at is None and bool(person.roles & PROCTORS)
-                and objects.is_assigned(session, person_id, session_id))
+        return (
+            person is not None
+            and person.closed_at is None
+            and bool(person.roles & PROCTORS)
+            and objects.is_assigned(session, person_id, session_id)
+        )
 
     async def _watch(self, one: Console, watch: link.Watch) -> None:
         rows = await self._refresh(one.session_id)
         tiles = one.link.number(rows)
-        await one.socket.send(json.dumps({
-            "t": "snapshot", "version": self.versions[one.session_id], "rows": list(rows.values()),
-            "tiles": {str(attempt): tile for attempt, tile in tiles.items()},
-        }))
+        await one.socket.send(
+            json.dumps(
+                {
+                    "t": "snapshot",
+                    "version": self.versions[one.session_id],
+                    "rows": list(rows.values()),
+                    "tiles": {str(attempt): tile for attempt, tile in tiles.items()},
+                }
+            )
+        )
         if watch.focus in rows:
-            now, attempt_id, person_id = clock.now(), watch.focus, one.person_id
-            self._later(self.store(lambda session: session.merge(Look(attempt_id=attempt_id, person_id=person_id, at=now))))
+            self._look(one)
         # A tile shows the last known picture at once instead of waiting for the next one.
         for attempt in rows:
             if attempt in self.newest and attempt in self.candidates:
                 one.link.offer(attempt, self.newest[attempt])
         one.wake.set()
         await self._set_rates()
+
+    def _look(self, one: Console) -> None:
+        """Write down that this proctor looks at the focused candidate now."""
+        now, attempt_id, person_id = clock.now(), one.link.focus, one.person_id
+        self._later(self.store(lambda session: session.merge(Look(attempt_id=attempt_id, person_id=person_id, at=now))))
 
     async def _set_rates(self) -> None:
         for candidate in list(self.candidates.values()):
@@ -445,6 +486,11 @@ class Live:
                 if event.session_id is not None and event.attempt_id is not None:
                     self.touched[event.session_id].add(event.attempt_id)
                     await self._pass_on(event)
+                    if event.kind == "attempt.message":
+                        # Read as it comes by whoever has this candidate before them.
+                        for console in self.consoles:
+                            if console.link.focus == event.attempt_id:
+                                self._look(console)
             for session_id in {event.session_id for event in events if event.session_id}:
                 if any(console.session_id == session_id for console in self.consoles):
                     await self._refresh(session_id)
@@ -457,8 +503,12 @@ class Live:
         with contextlib.suppress(ConnectionClosed):
             if event.kind == "attempt.message":
                 if event.facts.get("sender") == "proctor":
-                    message = await asyncio.to_thread(self._read, lambda session: session.scalars(select(Message).where(
-                        Message.attempt_id == event.attempt_id, Message.number == event.facts["number"])).one())
+                    message = await asyncio.to_thread(
+                        self._read,
+                        lambda session: session.scalars(
+                            select(Message).where(Message.attempt_id == event.attempt_id, Message.number == event.facts["number"])
+                        ).one(),
+                    )
                     await self._do(one, one.link.command(event.id, "message", message_json(message)))
             elif event.kind.startswith("attempt."):
                 await self._do(one, one.link.command(event.id, "sync", {}))
@@ -495,8 +545,7 @@ class Live:
             if now - one.checked_at < RECHECK_EACH:
                 continue
             one.checked_at = now
-            person_id, session_id = one.person_id, one.session_id
-            if not await asyncio.to_thread(self._read, lambda session: self._may_watch(session, person_id, session_id)):
+            if not await asyncio.to_thread(self._read, partial(self._may_watch, person_id=one.person_id, session_id=one.session_id)):
                 await one.socket.close(link.FORBIDDEN, "no longer assigned")
 
     # ------------------------------------------------------------ server
@@ -516,17 +565,28 @@ class Live:
         return None
 
     async def run(self, host: str, port: int) -> None:
-        stop = asyncio.get_running_loop().create_future()
+        stop = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, lambda: stop.done() or stop.set_result(None))
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
         jobs = [asyncio.create_task(job()) for job in (self.commit_forever, self.tail_forever, self.refresh_forever)]
         async with serve(
-            self.handle, host, port, origins=[self.settings.origin], subprotocols=["tp.candidate.v1", "tp.proctor.v1"],  # type: ignore[list-item]
-            compression=None, max_size=wire.MOST_BYTES, max_queue=4, write_limit=65536, backlog=2048, process_request=self.answer_plain,
-            ping_interval=20, ping_timeout=20, server_header=None,
+            self.handle,
+            host,
+            port,
+            origins=[Origin(self.settings.origin)],
+            subprotocols=[Subprotocol("tp.candidate.v1"), Subprotocol("tp.proctor.v1")],
+            compression=None,
+            max_size=wire.MOST_BYTES,
+            max_queue=4,
+            write_limit=65536,
+            backlog=2048,
+            process_request=self.answer_plain,
+            ping_interval=20,
+            ping_timeout=20,
+            server_header=None,
         ):
             log.info("live.ready", port=port)
-            await stop
+            await stop.wait()
         for job in jobs:
             job.cancel()
 

@@ -36,8 +36,9 @@ def assigned_attempt(session: Session, person: Person, attempt_id: int, **_: Any
 def sessions_of(session: Session, person_id: int) -> list[TestSession]:
     return list(
         session.scalars(
-            select(TestSession).join(ProctorAssignment).where(
-                ProctorAssignment.person_id == person_id, ProctorAssignment.ended_at.is_(None)
-            ).order_by(TestSession.id)
+            select(TestSession)
+            .join(ProctorAssignment)
+            .where(ProctorAssignment.person_id == person_id, ProctorAssignment.ended_at.is_(None))
+            .order_by(TestSession.id)
         )
     )

@@ -20,7 +20,7 @@ from testing_platform.delivery.rules import State
 from testing_platform.examinations.rules import TestDay
 from testing_platform.itembank.models import FormSlot
 from testing_platform.proctor import rules
-from testing_platform.proctor.models import EndProposal, EvidenceStill, PageEvent
+from testing_platform.proctor.models import EndProposal, EvidenceStill, Look, PageEvent
 
 INTERVAL = timedelta(seconds=10)
 
@@ -34,36 +34,58 @@ def rows(session: Session, session_id: int, now: datetime, only: set[int] | None
     if not found:
         return []
     ids = [attempt.id for attempt in found]
-    saves = dict(session.execute(
-        select(Response.attempt_id, func.max(Response.received_at)).where(Response.attempt_id.in_(ids)).group_by(Response.attempt_id)
-    ).all())
+    saves = dict(
+        session.execute(
+            select(Response.attempt_id, func.max(Response.received_at)).where(Response.attempt_id.in_(ids)).group_by(Response.attempt_id)
+        ).all()
+    )
     answered = _answered(session, ids)
     unread = _unread(session, ids)
-    proposals = dict(session.execute(
-        select(EndProposal.attempt_id, Person.name).join(Person, Person.id == EndProposal.proposed_by_id)
-        .where(EndProposal.attempt_id.in_(ids), EndProposal.outcome == "open")
-    ).all())
-    people_only = set(session.scalars(
-        select(Consent.attempt_id).where(Consent.attempt_id.in_(ids), Consent.kind == "detectors", Consent.choice == "people_only")
-    ))
-    items: dict[int, int] = dict(session.execute(
-        select(FormSlot.form_id, func.count()).where(FormSlot.form_id.in_({a.form_id for a in found})).group_by(FormSlot.form_id)
-    ).all())
+    proposals = {
+        attempt_id: (person_id, name)
+        for attempt_id, person_id, name in session.execute(
+            select(EndProposal.attempt_id, Person.id, Person.name)
+            .join(Person, Person.id == EndProposal.proposed_by_id)
+            .where(EndProposal.attempt_id.in_(ids), EndProposal.outcome == "open")
+        )
+    }
+    people_only = set(
+        session.scalars(
+            select(Consent.attempt_id).where(Consent.attempt_id.in_(ids), Consent.kind == "detectors", Consent.choice == "people_only")
+        )
+    )
+    items: dict[int, int] = dict(
+        session.execute(
+            select(FormSlot.form_id, func.count()).where(FormSlot.form_id.in_({a.form_id for a in found})).group_by(FormSlot.form_id)
+        ).all()
+    )
     day = TestDay.of(found[0].session.administration.test_day)
     return [
         {
-            "id": attempt.id, "name": attempt.person.name, "number": attempt.person.candidate_number, "state": attempt.state,
-            "status": delivery.status(State(attempt.state)), "version": attempt.version,
-            "started_at": clock.to_ms(attempt.started_at), "deadline": clock.to_ms(attempt.clock.deadline_at(now)),
+            "id": attempt.id,
+            "name": attempt.person.name,
+            "number": attempt.person.candidate_number,
+            "state": attempt.state,
+            "status": delivery.status(State(attempt.state)),
+            "version": attempt.version,
+            "started_at": clock.to_ms(attempt.started_at),
+            "deadline": clock.to_ms(attempt.clock.deadline_at(now)),
             "minutes_left": round(attempt.clock.left(now).total_seconds() / 60),
             "held_since": clock.to_ms(attempt.held_since),
             "link": rules.link(attempt.contact.newest, now, INTERVAL, day.contact_patience),
-            "contact_at": clock.to_ms(attempt.contact.newest), "last_save_at": clock.to_ms(_utc(saves.get(attempt.id))),
+            "contact_at": clock.to_ms(attempt.contact.newest),
+            "last_save_at": clock.to_ms(_utc(saves.get(attempt.id))),
             "waiting_since": clock.to_ms(attempt.awaiting_since) if attempt.state == State.AWAITING else None,
-            "answered": answered.get(attempt.id, 0), "items": items.get(attempt.form_id, 0), "unread": unread.get(attempt.id, 0),
-            "multiplier": float(attempt.multiplier), "settings": effects(attempt),
-            "detectors": attempt.id not in people_only, "end_proposed_by": proposals.get(attempt.id),
-            "admitted_at": clock.to_ms(attempt.admitted_at), "submitted_at": clock.to_ms(attempt.submitted_at),
+            "answered": answered.get(attempt.id, 0),
+            "items": items.get(attempt.form_id, 0),
+            "unread": unread.get(attempt.id, 0),
+            "multiplier": float(attempt.multiplier),
+            "settings": effects(attempt),
+            "detectors": attempt.id not in people_only,
+            "end_proposed_by": proposals.get(attempt.id, (None, None))[1],
+            "end_proposed_by_id": proposals.get(attempt.id, (None, None))[0],
+            "admitted_at": clock.to_ms(attempt.admitted_at),
+            "submitted_at": clock.to_ms(attempt.submitted_at),
         }
         for attempt in found
     ]
@@ -78,22 +100,31 @@ def _answered(session: Session, ids: list[int]) -> dict[int, int]:
     newest = (
         select(Response.attempt_id, Response.slot, func.max(Response.id).label("id"))
         .where(Response.attempt_id.in_(ids), Response.standing.in_(("counted", "held")), Response.state.in_(("answered", "cleared")))
-        .group_by(Response.attempt_id, Response.slot).subquery()
+        .group_by(Response.attempt_id, Response.slot)
+        .subquery()
     )
     counted = session.execute(
-        select(Response.attempt_id, func.count()).join(newest, Response.id == newest.c.id).where(Response.state == "answered")
+        select(Response.attempt_id, func.count())
+        .join(newest, Response.id == newest.c.id)
+        .where(Response.state == "answered")
         .group_by(Response.attempt_id)
     )
     return dict(counted.all())
 
 
 def _unread(session: Session, ids: list[int]) -> dict[int, int]:
-    """Messages of the candidate after the last one of a proctor."""
+    """Messages of the candidate that came after a proctor last answered or looked."""
+    looked: dict[int, datetime] = {}
+    for attempt_id, at in session.execute(select(Look.attempt_id, Look.at).where(Look.attempt_id.in_(ids))):
+        looked[attempt_id] = max(at, looked.get(attempt_id, at))
     counts: dict[int, int] = defaultdict(int)
-    for attempt_id, sender in session.execute(
-        select(Message.attempt_id, Message.sender).where(Message.attempt_id.in_(ids)).order_by(Message.attempt_id, Message.number)
+    for attempt_id, sender, at in session.execute(
+        select(Message.attempt_id, Message.sender, Message.at)
+        .where(Message.attempt_id.in_(ids))
+        .order_by(Message.attempt_id, Message.number)
     ):
-        counts[attempt_id] = counts[attempt_id] + 1 if sender == "candidate" else 0
+        unread = sender == "candidate" and (attempt_id not in looked or at > looked[attempt_id])
+        counts[attempt_id] = counts[attempt_id] + 1 if unread else 0
     return counts
 
 
@@ -127,8 +158,14 @@ def ledger(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) ->
     lines = []
     limit = _span(attempt.time_limit)
     if attempt.multiplier != 1:
-        lines.append(_("The form allows %(limit)s; with the approved factor %(factor)s this candidate has %(allowed)s.", limit=limit,
-                       factor=f"{attempt.multiplier.normalize():f}", allowed=_span(attempt.clock.time_allowed)))
+        lines.append(
+            _(
+                "The form allows %(limit)s; with the approved factor %(factor)s this candidate has %(allowed)s.",
+                limit=limit,
+                factor=f"{attempt.multiplier.normalize():f}",
+                allowed=_span(attempt.clock.time_allowed),
+            )
+        )
     else:
         lines.append(_("The form allows %(limit)s.", limit=limit))
     if attempt.started_at is None:
@@ -137,38 +174,67 @@ def ledger(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) ->
     lines.append(_("Begun at %(at)s.", at=_clock_words(attempt.started_at, zone)))
     names = _names(session, attempt.id)
     causes = {
-        "proctor": _("a proctor paused the test"), "technical": _("the candidate’s line was lost and the questions were covered"),
-        "our_fault": _("our own server was away"), "device": _("the test moved to another device"), "break": _("a break"),
+        "proctor": _("a proctor paused the test"),
+        "technical": _("the candidate’s line was lost and the questions were covered"),
+        "our_fault": _("our own server was away"),
+        "device": _("the test moved to another device"),
+        "break": _("a break"),
         "lockdown": _("the page was left"),
     }
     for entry in session.scalars(select(TimeEntry).where(TimeEntry.attempt_id == attempt.id).order_by(TimeEntry.id)):
         at = _clock_words(entry.began_at, zone)
         by = names.get(entry.actor_id or 0, _("the system"))
         if entry.kind == "grant" and entry.amount is not None:
-            lines.append(_("%(at)s: %(by)s gave %(span)s (%(cause)s).", at=at, by=by, span=_span(entry.amount), cause=reason_words("time", entry.cause)))
+            lines.append(
+                _(
+                    "%(at)s: %(by)s gave %(span)s (%(cause)s).",
+                    at=at,
+                    by=by,
+                    span=_span(entry.amount),
+                    cause=reason_words("time", entry.cause),
+                )
+            )
         elif entry.ended_at is None:
             lines.append(_("%(at)s: the clock stands still since then: %(cause)s.", at=at, cause=causes.get(entry.cause, entry.cause)))
         else:
-            lines.append(_("%(at)s to %(end)s: %(cause)s; %(span)s given back.", at=at, end=_clock_words(entry.ended_at, zone),
-                           cause=causes.get(entry.cause, entry.cause), span=_span(entry.amount or timedelta())))
+            lines.append(
+                _(
+                    "%(at)s to %(end)s: %(cause)s; %(span)s given back.",
+                    at=at,
+                    end=_clock_words(entry.ended_at, zone),
+                    cause=causes.get(entry.cause, entry.cause),
+                    span=_span(entry.amount or timedelta()),
+                )
+            )
     deadline = attempt.clock.deadline_at(now)
     if deadline is not None:
-        lines.append(_("Ends at %(at)s.", at=_clock_words(deadline, zone)) if attempt.submitted_at is None
-                     else _("Handed in at %(at)s.", at=_clock_words(attempt.submitted_at, zone)))
+        lines.append(
+            _("Ends at %(at)s.", at=_clock_words(deadline, zone))
+            if attempt.submitted_at is None
+            else _("Handed in at %(at)s.", at=_clock_words(attempt.submitted_at, zone))
+        )
     return lines
 
 
 def reason_words(kind: str, code: str) -> str:
     return {
-        ("return", "photo_unclear"): _("the photo is not clear"), ("return", "face_not_seen"): _("the face cannot be seen"),
-        ("return", "camera_trouble"): _("the camera does not work well"), ("return", "not_alone"): _("someone else is in the room"),
-        ("pause", "technical"): _("technical trouble"), ("pause", "another_person"): _("another person in the picture"),
-        ("pause", "look_at_room"): _("something to look at together"), ("pause", "illness"): _("illness"),
+        ("return", "photo_unclear"): _("the photo is not clear"),
+        ("return", "face_not_seen"): _("the face cannot be seen"),
+        ("return", "camera_trouble"): _("the camera does not work well"),
+        ("return", "not_alone"): _("someone else is in the room"),
+        ("pause", "technical"): _("technical trouble"),
+        ("pause", "another_person"): _("another person in the picture"),
+        ("pause", "look_at_room"): _("something to look at together"),
+        ("pause", "illness"): _("illness"),
         ("pause", "emergency"): _("an emergency"),
-        ("end", "impersonation"): _("another person is taking the test"), ("end", "unauthorised_aid"): _("help that is not allowed"),
-        ("end", "item_exposure"): _("questions were copied or shown"), ("end", "illness"): _("illness"),
+        ("end", "impersonation"): _("another person is taking the test"),
+        ("end", "unauthorised_aid"): _("help that is not allowed"),
+        ("end", "item_exposure"): _("questions were copied or shown"),
+        ("end", "illness"): _("illness"),
         ("end", "asked_to_stop"): _("the candidate asked to stop"),
-        ("time", "technical"): _("technical trouble"), ("time", "emergency"): _("an emergency"), ("time", "our_fault"): _("a fault of ours"),
+        ("time", "technical"): _("technical trouble"),
+        ("time", "emergency"): _("an emergency"),
+        ("time", "our_fault"): _("a fault of ours"),
         ("time", "accommodation"): _("an accommodation came late"),
     }.get((kind, code), _("another reason"))
 
@@ -180,12 +246,21 @@ def reasons() -> dict[str, list[dict[str, str]]]:
 
 def _names(session: Session, attempt_id: int) -> dict[int, str]:
     ids = set(session.scalars(select(Event.actor_id).where(Event.attempt_id == attempt_id))) | set(
-        session.scalars(select(TimeEntry.actor_id).where(TimeEntry.attempt_id == attempt_id)))
+        session.scalars(select(TimeEntry.actor_id).where(TimeEntry.attempt_id == attempt_id))
+    )
     return dict(session.execute(select(Person.id, Person.name).where(Person.id.in_({i for i in ids if i}))).all())
 
 
 PAGE_KINDS = {
-    "focus_lost", "focus_back", "fullscreen_exit", "camera_lost", "camera_back", "copy", "paste", "visibility", "net_back",
+    "focus_lost",
+    "focus_back",
+    "fullscreen_exit",
+    "camera_lost",
+    "camera_back",
+    "copy",
+    "paste",
+    "visibility",
+    "net_back",
 }
 
 
@@ -292,9 +367,9 @@ def focus(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) -> 
 
 
 def summary(session: Session, session_id: int) -> dict[str, int]:
-    counts = dict(session.execute(
-        select(Attempt.state, func.count()).where(Attempt.session_id == session_id).group_by(Attempt.state)
-    ).all())
+    counts = dict(
+        session.execute(select(Attempt.state, func.count()).where(Attempt.session_id == session_id).group_by(Attempt.state)).all()
+    )
     return {
         "waiting": counts.get(State.AWAITING, 0),
         "in_progress": sum(counts.get(state, 0) for state in delivery.UNDER_WAY),

@@ -70,5 +70,3 @@ def link(last_contact: datetime | None, now: datetime, interval: timedelta, pati
     if age >= patience:
         return Link.OFFLINE
     return Link.DEGRADED if age > interval * 1.5 else Link.ONLINE
-
-

@@ -74,8 +74,18 @@ def _return_to_step(session: Session, attempt: Attempt, person: Person, asked: A
 
 def _pause(session: Session, attempt: Attempt, person: Person, asked: Asked, now: datetime) -> None:
     category = rules.check_reason("pause", asked.category)
-    attempts.hold(session, attempt, Event.PAUSE, who(person), now, now, cause="proctor", reason=asked.text[:500], category=category,
-                  actor_id=person.id)
+    attempts.hold(
+        session,
+        attempt,
+        Event.PAUSE,
+        who(person),
+        now,
+        now,
+        cause="proctor",
+        reason=asked.text[:500],
+        category=category,
+        actor_id=person.id,
+    )
 
 
 def _resume(session: Session, attempt: Attempt, person: Person, asked: Asked, now: datetime) -> None:
@@ -103,8 +113,9 @@ def _propose_end(session: Session, attempt: Attempt, person: Person, asked: Aske
     category = rules.check_reason("end", asked.category)
     if State(attempt.state) not in delivery.UNDER_WAY or open_proposal(session, attempt.id) is not None:
         raise delivery.NotNow(state=attempt.state)
-    session.add(EndProposal(attempt_id=attempt.id, proposed_by_id=person.id, category=category, reason=asked.text[:500], at=now,
-                            outcome="open"))
+    session.add(
+        EndProposal(attempt_id=attempt.id, proposed_by_id=person.id, category=category, reason=asked.text[:500], at=now, outcome="open")
+    )
     _note(session, attempt, "attempt.end_proposed", person, now, category=category)
 
 

@@ -17,7 +17,6 @@ from testing_platform.storage import KeyDestroyed
 bp = Blueprint("proctor", __name__, url_prefix="/proctor")
 
 
-
 @bp.get("/")
 @allowed("proctor.home")
 def home() -> Any:
@@ -26,11 +25,18 @@ def home() -> Any:
         candidates = g.session.scalar(
             select(func.count()).select_from(Appointment).where(Appointment.session_id == place.id, Appointment.state == "booked")
         )
-        sessions.append({
-            "id": place.id, "title": place.title, "starts_at": place.window.opens_at, "ends_at": place.window.closes_at,
-            "mode": place.mode, "candidates": candidates, "url": f"/proctor/sessions/{place.id}",
-            **queries.summary(g.session, place.id),
-        })
+        sessions.append(
+            {
+                "id": place.id,
+                "title": place.title,
+                "starts_at": place.window.opens_at,
+                "ends_at": place.window.closes_at,
+                "mode": place.mode,
+                "candidates": candidates,
+                "url": f"/proctor/sessions/{place.id}",
+                **queries.summary(g.session, place.id),
+            }
+        )
     g.rail = [(_("Today"), "/proctor/", True)]
     return render_template("proctor/home.html", sessions=sessions)
 
@@ -40,19 +46,34 @@ def home() -> Any:
 def console(place: TestSession) -> Any:
     day = TestDay.of(place.administration.test_day)
     facts = {
-        "session": {"id": place.id, "title": place.title, "starts_at": clock.to_ms(place.window.opens_at),
-                    "ends_at": clock.to_ms(place.window.closes_at)},
+        "session": {
+            "id": place.id,
+            "title": place.title,
+            "starts_at": clock.to_ms(place.window.opens_at),
+            "ends_at": clock.to_ms(place.window.closes_at),
+        },
         "me": {"id": g.person.id, "name": g.person.name, "lead": Role.LEAD_PROCTOR in g.person.roles},
-        "urls": {"ticket": f"/api/proctor/sessions/{place.id}/ticket", "rows": f"/api/proctor/sessions/{place.id}/rows",
-                 "attempt": "/api/proctor/attempts/0", "acts": "/api/proctor/attempts/0/acts"},
-        "live": "/live/proctor", "steps": ["consent", "system", "photo"], "reasons": queries.reasons(),
+        "urls": {
+            "ticket": f"/api/proctor/sessions/{place.id}/ticket",
+            "rows": f"/api/proctor/sessions/{place.id}/rows",
+            "attempt": "/api/proctor/attempts/0",
+            "acts": "/api/proctor/attempts/0/acts",
+        },
+        "live": "/live/proctor",
+        "steps": ["consent", "system", "photo"],
+        "reasons": queries.reasons(),
         "phrases": [
-            _("Thank you. Everything looks fine."), _("Please sit so that your face is in the picture."),
-            _("Please turn on a light in front of you."), _("Your picture is dark or blurred. Please look at your camera."),
-            _("Please make sure that you are alone in the room."), _("We see that your line is slow. Your answers are safe; keep working."),
+            _("Thank you. Everything looks fine."),
+            _("Please sit so that your face is in the picture."),
+            _("Please turn on a light in front of you."),
+            _("Your picture is dark or blurred. Please look at your camera."),
+            _("Please make sure that you are alone in the room."),
+            _("We see that your line is slow. Your answers are safe; keep working."),
         ],
-        "limits": {"proctor_minutes": round(day.proctor_grant.total_seconds() / 60),
-                   "lead_minutes": round(day.lead_grant.total_seconds() / 60)},
+        "limits": {
+            "proctor_minutes": round(day.proctor_grant.total_seconds() / 60),
+            "lead_minutes": round(day.lead_grant.total_seconds() / 60),
+        },
     }
     return render_template("proctor/console.html", console=facts, place=place)
 
@@ -82,5 +103,3 @@ def evidence(attempt: Attempt, number: int) -> Any:
     if still is None or still.attempt_id != attempt.id:
         raise errors.NotFound
     return _picture(attempt, still.object_name)
-
-

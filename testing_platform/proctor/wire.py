@@ -26,10 +26,22 @@ class Frame:
     flags: int = 0
 
     def pack(self, tile: int | None = None) -> bytes:
-        return HEADER.pack(
-            MAGIC, VERSION, self.kind, self.flags, self.stream, self.tile if tile is None else tile, self.epoch, self.seq,
-            self.capture_ms, len(self.payload), zlib.crc32(self.payload),
-        ) + self.payload
+        return (
+            HEADER.pack(
+                MAGIC,
+                VERSION,
+                self.kind,
+                self.flags,
+                self.stream,
+                self.tile if tile is None else tile,
+                self.epoch,
+                self.seq,
+                self.capture_ms,
+                len(self.payload),
+                zlib.crc32(self.payload),
+            )
+            + self.payload
+        )
 
 
 def unpack(data: bytes) -> Frame:

@@ -16,9 +16,26 @@ from testing_platform.web.frame import wants_json
 log = structlog.get_logger("web")
 
 STATUS = {
-    "not-found": 404, "forbidden": 403, "sign-in-needed": 401, "bad-request": 400, "version-moved": 409, "not-now": 409, "not-ready": 409,
-    "bad-token": 401, "too-many": 429, "unavailable": 503, "choice-missing": 422, "over-the-limit": 422, "empty-message": 422,
-    "reason-missing": 422, "unknown-code": 422, "link-ended": 410, "wrong-sign-in": 422, "bad-picture": 422, "same-person": 403, "step-waived": 422,
+    "not-found": 404,
+    "forbidden": 403,
+    "sign-in-needed": 401,
+    "bad-request": 400,
+    "version-moved": 409,
+    "not-now": 409,
+    "not-ready": 409,
+    "bad-token": 401,
+    "too-many": 429,
+    "unavailable": 503,
+    "choice-missing": 422,
+    "over-the-limit": 422,
+    "empty-message": 422,
+    "reason-missing": 422,
+    "unknown-code": 422,
+    "link-ended": 410,
+    "wrong-sign-in": 422,
+    "bad-picture": 422,
+    "same-person": 403,
+    "step-waived": 422,
 }
 
 
@@ -26,24 +43,50 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
     """(what happened, what to do)."""
     back = _("Go back and load the page again. If it happens again, call the help desk.")
     known = {
-        "not-found": (_("This page is not here"), _("The address may be mistyped, or the page is not yours to see. Start again from your first page.")),
-        "forbidden": (_("This is not open to you"), _("Your sign-in does not include this. Sign in with the account that does, or ask your supervisor.")),
+        "not-found": (
+            _("This page is not here"),
+            _("The address may be mistyped, or the page is not yours to see. Start again from your first page."),
+        ),
+        "forbidden": (
+            _("This is not open to you"),
+            _("Your sign-in does not include this. Sign in with the account that does, or ask your supervisor."),
+        ),
         "sign-in-needed": (_("Please sign in"), _("You are signed out. Sign in again; nothing was lost.")),
         "bad-request": (_("We could not read that"), back),
         "version-moved": (_("This has changed"), _("Someone changed it since you looked. Look again, then decide.")),
-        "not-now": (_("This is not possible now"), _("The test has moved on since this page was loaded. Go back to your test page to see where it stands.")),
+        "not-now": (
+            _("This is not possible now"),
+            _("The test has moved on since this page was loaded. Go back to your test page to see where it stands."),
+        ),
         "not-ready": (_("It is not time yet, or the time is over"), _("Your test page shows the hours in which you can begin.")),
         "bad-token": (_("Please sign in again"), _("Your answers are kept on this computer and will be sent after you sign in.")),
-        "too-many": (_("Too many tries"), _("Wait %(minutes)d minutes, then try again. If you are about to miss your test, call the help desk now.",
-                     minutes=max(1, round(facts.get("seconds", 60) / 60)))),
-        "unavailable": (_("We cannot save right now"), _("Nothing was lost. Wait a moment and try again; your time is being looked after.")),
-        "over-the-limit": (_("That is more time than you may give"), _("You may give up to %(limit)d minutes in all; %(given)d are given. A lead proctor can give more.",
-                           limit=facts.get("limit_minutes", 0), given=facts.get("given_minutes", 0))),
+        "too-many": (
+            _("Too many tries"),
+            _(
+                "Wait %(minutes)d minutes, then try again. If you are about to miss your test, call the help desk now.",
+                minutes=max(1, round(facts.get("seconds", 60) / 60)),
+            ),
+        ),
+        "unavailable": (
+            _("We cannot save right now"),
+            _("Nothing was lost. Wait a moment and try again; your time is being looked after."),
+        ),
+        "over-the-limit": (
+            _("That is more time than you may give"),
+            _(
+                "You may give up to %(limit)d minutes in all; %(given)d are given. A lead proctor can give more.",
+                limit=facts.get("limit_minutes", 0),
+                given=facts.get("given_minutes", 0),
+            ),
+        ),
         "empty-message": (_("The message has no text, or too much"), _("Write between 1 and 500 characters.")),
         "reason-missing": (_("A reason is needed"), _("Choose a reason from the list.")),
         "same-person": (_("A second person is needed"), _("Another lead proctor has to confirm what you proposed.")),
         "step-waived": (_("This candidate chose to go without that step"), _("Compare with the live picture, or write to the candidate.")),
-        "link-ended": (_("This link no longer works"), _("A link works once, for a short time. Sign in with your admission code, or call the help desk for a new link.")),
+        "link-ended": (
+            _("This link no longer works"),
+            _("A link works once, for a short time. Sign in with your admission code, or call the help desk for a new link."),
+        ),
         "bad-picture": (_("The picture could not be used"), _("Take it again. If it happens again, call the help desk.")),
         "too-large": (_("That is too large"), _("Choose a smaller file and try again.")),
     }

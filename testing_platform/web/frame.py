@@ -91,16 +91,21 @@ def own_transactions(view: Any) -> Any:
 
 
 def make_frame(settings: Settings, db: Database) -> Frame:
-    app = Frame(
-        "testing_platform", template_folder=str(assets.folder("templates")), static_folder=str(assets.folder("static"))
-    )
+    app = Frame("testing_platform", template_folder=str(assets.folder("templates")), static_folder=str(assets.folder("static")))
     app.settings, app.db = settings, db
     app.vault = Vault(settings.vault_key, Folder(settings.data / "objects"))
     app.hint = Hint(settings.data)
     app.config.update(
-        SETTINGS=settings, SECRET_KEY=settings.secret, SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_PATH="/", MAX_CONTENT_LENGTH=MOST_BYTES, WTF_CSRF_TIME_LIMIT=None, WTF_CSRF_SSL_STRICT=False,
-        BABEL_DEFAULT_TIMEZONE=settings.zone, BABEL_TRANSLATION_DIRECTORIES=str(assets.PACKAGE / "web" / "translations"),
+        SETTINGS=settings,
+        SECRET_KEY=settings.secret,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_PATH="/",
+        MAX_CONTENT_LENGTH=MOST_BYTES,
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=False,
+        BABEL_DEFAULT_TIMEZONE=settings.zone,
+        BABEL_TRANSLATION_DIRECTORIES=str(assets.PACKAGE / "web" / "translations"),
         TEMPLATES_AUTO_RELOAD=False,
     )
     app.session_interface = AreaCookies()
@@ -199,9 +204,7 @@ def _finish(response: Any) -> Any:
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-    headers.setdefault(
-        "Permissions-Policy", "camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), geolocation=()"
-    )
+    headers.setdefault("Permissions-Policy", "camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), geolocation=()")
     if settings.secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
     if request.endpoint != "static":
@@ -210,11 +213,16 @@ def _finish(response: Any) -> Any:
     elif "v" in request.args:
         headers["Cache-Control"] = "public, max-age=31536000, immutable"
     if request.args.get("lang") in LANGUAGES:
-        response.set_cookie("tp_lang", request.args["lang"], max_age=86400 * 365, httponly=True, samesite="Lax",
-                            secure=settings.secure)
+        response.set_cookie("tp_lang", request.args["lang"], max_age=86400 * 365, httponly=True, samesite="Lax", secure=settings.secure)
     if g.get("new_device"):
-        response.set_cookie(("__Host-" if settings.secure else "") + DEVICE_COOKIE, g.new_device, max_age=86400 * 400,
-                            httponly=True, samesite="Lax", secure=settings.secure)
+        response.set_cookie(
+            ("__Host-" if settings.secure else "") + DEVICE_COOKIE,
+            g.new_device,
+            max_age=86400 * 400,
+            httponly=True,
+            samesite="Lax",
+            secure=settings.secure,
+        )
     return response
 
 
@@ -227,13 +235,18 @@ def _shared() -> dict[str, Any]:
     person = g.get("person")
     area = g.get("area", Area.PUBLIC)
     return {
-        "city_name": settings.city_name, "lang": str(get_locale() or "en"), "languages": LANGUAGES,
+        "city_name": settings.city_name,
+        "lang": str(get_locale() or "en"),
+        "languages": LANGUAGES,
         "help": {"phone": settings.help_phone, "hours": settings.help_hours, "email": settings.help_email},
-        "person": person, "person_name": person.name if person else "", "demo": settings.demo,
-        "home_url": "/" if area == Area.PUBLIC else f"/{area}/", "sign_out_url": f"/{area}/sign-out", "rail": g.get("rail", []),
+        "person": person,
+        "person_name": person.name if person else "",
+        "demo": settings.demo,
+        "home_url": "/" if area == Area.PUBLIC else f"/{area}/",
+        "sign_out_url": f"/{area}/sign-out",
+        "rail": g.get("rail", []),
         "UTC": UTC,
     }
-
 
 
 def json_body() -> dict[str, Any]:

@@ -48,18 +48,27 @@ def operator() -> Any:
     settings = current_app.settings  # type: ignore[attr-defined]
     disk = shutil.disk_usage(settings.data)
     beats = [
-        {"service": beat.service, "at": beat.at, "age_seconds": round((g.now - beat.at).total_seconds(), 1),
-         "ok": (g.now - beat.at).total_seconds() < 10}
+        {
+            "service": beat.service,
+            "at": beat.at,
+            "age_seconds": round((g.now - beat.at).total_seconds(), 1),
+            "ok": (g.now - beat.at).total_seconds() < 10,
+        }
         for beat in g.session.scalars(select(Beat).order_by(Beat.service))
     ]
-    staff = g.session.scalars(
-        select(Person).join(RoleGrant).where(RoleGrant.role != Role.CANDIDATE).distinct().order_by(Person.name)
-    ).all()
+    staff = g.session.scalars(select(Person).join(RoleGrant).where(RoleGrant.role != Role.CANDIDATE).distinct().order_by(Person.name)).all()
     notices = dict(g.session.execute(select(Notice.state, func.count()).group_by(Notice.state)).all())
     g.rail = [(_("Machine and accounts"), "/operator/", True)]
     return render_template(
-        "web/operator.html", beats=beats, free=disk.free, total=disk.total, staff=staff, notices=notices,
-        smtp=bool(settings.smtp_url), outages=g.session.scalars(select(Outage).order_by(Outage.id.desc()).limit(10)).all(),
+        "web/operator.html",
+        beats=beats,
+        free=disk.free,
+        total=disk.total,
+        staff=staff,
+        notices=notices,
+        smtp=bool(settings.smtp_url),
+        outages=g.session.scalars(select(Outage).order_by(Outage.id.desc()).limit(10)).all(),
         sealed=g.session.scalar(select(func.count()).where(AuditEntry.number.is_not(None))),
-        unsealed=g.session.scalar(select(func.count()).where(AuditEntry.number.is_(None))), now=clock.now(),
+        unsealed=g.session.scalar(select(func.count()).where(AuditEntry.number.is_(None))),
+        now=clock.now(),
     )

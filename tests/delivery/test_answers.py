@@ -75,8 +75,11 @@ class Answering(RuleBasedStateMachine):
 
     # ---------------------------------------------------------------- the candidate
 
-    @rule(slot=st.integers(1, make.ITEMS), state=st.sampled_from(["answered", "answered", "cleared", "flagged", "unflagged", "struck"]),
-          option=st.sampled_from("abcd"))
+    @rule(
+        slot=st.integers(1, make.ITEMS),
+        state=st.sampled_from(["answered", "answered", "cleared", "flagged", "unflagged", "struck"]),
+        option=st.sampled_from("abcd"),
+    )
     def say(self, slot, state, option):
         journal = self.journals[self.device]
         journal.append(EventIn(len(journal) + 1, slot, state, option if state in ("answered", "struck") else None, 100))
@@ -151,8 +154,15 @@ class Answering(RuleBasedStateMachine):
     def pause(self):
         if self.held_since is None and not self.over and self.now < self.deadline:
             with self.db.write() as session:
-                service.hold(session, session.get(Attempt, self.attempt_id), rules.Event.PAUSE, rules.Who.PROCTOR, self.now, self.now,
-                             cause="proctor")
+                service.hold(
+                    session,
+                    session.get(Attempt, self.attempt_id),
+                    rules.Event.PAUSE,
+                    rules.Who.PROCTOR,
+                    self.now,
+                    self.now,
+                    cause="proctor",
+                )
             self.held_since = self.now
 
     @rule()
@@ -170,7 +180,9 @@ class Answering(RuleBasedStateMachine):
         if not self.over:
             with self.db.write() as session:
                 try:
-                    service.give_time(session, session.get(Attempt, self.attempt_id), minutes, "technical", "", 1, timedelta(hours=1), self.now)
+                    service.give_time(
+                        session, session.get(Attempt, self.attempt_id), minutes, "technical", "", 1, timedelta(hours=1), self.now
+                    )
                 except rules.OverTheLimit:
                     return
             self.deadline += timedelta(minutes=minutes)
@@ -306,8 +318,17 @@ def test_an_event_that_the_form_does_not_have_is_refused_alone(running, db, even
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"\xff\xfe", json.dumps({"device": "browser-1", "epoch": 1}).encode(), json.dumps(batch(answered("one"))).encode(),
-     json.dumps(batch(device="x")).encode(), json.dumps(batch(*[answered(n) for n in range(1, 102)])).encode(), b"x" * 70_000],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff\xfe",
+        json.dumps({"device": "browser-1", "epoch": 1}).encode(),
+        json.dumps(batch(answered("one"))).encode(),
+        json.dumps(batch(device="x")).encode(),
+        json.dumps(batch(*[answered(n) for n in range(1, 102)])).encode(),
+        b"x" * 70_000,
+    ],
     ids=["empty", "cut", "list", "bytes", "no-events", "word", "device", "101", "70kB"],
 )
 def test_what_is_not_of_the_shape_is_refused_with_nothing_stored(running, db, body):
@@ -322,8 +343,14 @@ def test_tokens(running, app, db):
     later = clock.now() + timedelta(hours=1)
     with db.write() as session:
         other = make.attempt(session, now=clock.now()).id
-    for wrong in ("", token[:-2], token + "x", tokens.make(b"another secret", attempt_id, 1, later),
-                  tokens.make(app.settings.secret, other, 1, later), tokens.make(app.settings.secret, attempt_id, 1, clock.now() - SECOND)):
+    for wrong in (
+        "",
+        token[:-2],
+        token + "x",
+        tokens.make(b"another secret", attempt_id, 1, later),
+        tokens.make(app.settings.secret, other, 1, later),
+        tokens.make(app.settings.secret, attempt_id, 1, clock.now() - SECOND),
+    ):
         reply = post(batch(answered(1)), token=wrong)
         assert (reply.status_code, reply.json["code"]) == (401, "bad-token")
     # A token of this attempt for another epoch than the body names.

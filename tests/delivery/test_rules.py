@@ -131,7 +131,9 @@ def test_the_answer_of_a_slot(events, expected):
 
 
 def test_flags_and_crossed_out_options_follow_the_same_order():
-    answer = rules.sheet([said(1, 3, "flagged", None), said(2, 3, "struck", "a"), said(3, 3, "struck", "b"), said(4, 3, "unstruck", "a")])[3]
+    answer = rules.sheet([said(1, 3, "flagged", None), said(2, 3, "struck", "a"), said(3, 3, "struck", "b"), said(4, 3, "unstruck", "a")])[
+        3
+    ]
     assert answer.flagged
     assert answer.struck == {"b"}
     assert answer.option is None
@@ -163,7 +165,10 @@ def test_the_span_given_back_is_the_covered_one(claimed, expected):
     assert found == held + expected * SECOND
 
 
-@pytest.mark.parametrize(("minutes", "before", "limit", "fits"), [(10, 0, 10, True), (1, 10, 10, False), (0, 0, 10, False), (-5, 0, 10, False), (50, 10, 60, True)])
+@pytest.mark.parametrize(
+    ("minutes", "before", "limit", "fits"),
+    [(10, 0, 10, True), (1, 10, 10, False), (0, 0, 10, False), (-5, 0, 10, False), (50, 10, 60, True)],
+)
 def test_time_to_give(minutes, before, limit, fits):
     if fits:
         assert rules.check_grant(minutes, before * MINUTE, limit * MINUTE) == minutes * MINUTE

@@ -30,7 +30,9 @@ def test_check_in_goes_step_by_step_and_consent_comes_first(session):
     assert queries.place_in_queue(session, attempt) == 1
 
 
-@pytest.mark.parametrize(("choice", "kinds"), [({}, ["camera_live", "detectors"]), ({"camera_live": "facility", "detectors": "people_only"}, ["camera_live"])])
+@pytest.mark.parametrize(
+    ("choice", "kinds"), [({}, ["camera_live", "detectors"]), ({"camera_live": "facility", "detectors": "people_only"}, ["camera_live"])]
+)
 def test_a_required_choice_that_is_missing_or_declined_is_named(session, choice, kinds):
     attempt = make.attempt(session, state=State.CHECKING_IN)
     with pytest.raises(service.ChoiceMissing) as refusal:
@@ -116,7 +118,9 @@ def test_after_two_minutes_a_proctor_decides(session, away_seconds, expected):
     service.regain_contact(session, attempt, None, SLACK, back)
     assert attempt.state == expected
     # Until the proctor decides the clock goes on standing still.
-    assert attempt.clock.left(back + MINUTE) == (75 * MINUTE - 20 * SECOND if expected is State.AWAITING_RESUME else attempt.clock.left(back + MINUTE))
+    assert attempt.clock.left(back + MINUTE) == (
+        75 * MINUTE - 20 * SECOND if expected is State.AWAITING_RESUME else attempt.clock.left(back + MINUTE)
+    )
 
 
 def test_beyond_ten_minutes_in_all_a_proctor_decides(session):

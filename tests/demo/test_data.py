@@ -52,9 +52,7 @@ def longest_run(values):
 
 def lengths(item):
     """The key's length, and those of its distractors."""
-    return len(item["options"][item["key"]]), [
-        len(text) for letter, text in item["options"].items() if letter != item["key"]
-    ]
+    return len(item["options"][item["key"]]), [len(text) for letter, text in item["options"].items() if letter != item["key"]]
 
 
 def stands_out(items):
@@ -280,7 +278,7 @@ def test_the_form_gives_sixty_items_in_75_minutes():
 def test_the_form_keeps_areas_together_with_their_counts():
     runs = [(area, len(list(codes))) for area, codes in itertools.groupby(FORM["items"], key=area_of)]
     assert runs == list(AREAS.items())
-    assert AREAS == {a["code"]: a["form_items"] for a in BULLETIN["content_area"] if a["form_items"]}
+    assert {a["code"]: a["form_items"] for a in BULLETIN["content_area"] if a["form_items"]} == AREAS
 
 
 def test_the_form_gives_passages_whole_and_in_order():
@@ -511,8 +509,7 @@ def grade(text):
 
 @pytest.mark.parametrize(
     "text",
-    [consent["en"]["text"] for consent in CONSENT["consent"]]
-    + [" ".join(section["points"]) for section in RULES["en"]["section"]],
+    [consent["en"]["text"] for consent in CONSENT["consent"]] + [" ".join(section["points"]) for section in RULES["en"]["section"]],
     ids=[consent["kind"] for consent in CONSENT["consent"]] + [section["code"] for section in RULES["en"]["section"]],
 )
 def test_candidate_texts_read_at_grade_8(text):

@@ -20,8 +20,15 @@ from tests.stack import Stack, running
 ROOT = Path(__file__).parent.parent.parent
 CHROMIUM = shutil.which("chromium") or "chromium"
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 CLIP = ROOT.parent / "shared" / "media" / "clips" / "one_face_a.mjpeg"
 
@@ -245,5 +252,3 @@ def taking(window: Any, stack: Stack) -> Any:
         return candidate  # type: ignore[no-any-return]
 
     return make
-
-

@@ -95,7 +95,9 @@ def test_a_second_device_makes_the_older_one_read_only(window, stack, taking):
         from testing_platform.accounts.models import Person
         from testing_platform.accounts.rules import Area
 
-        token = accounts.make_link(session, stack.settings.secret, session.get(Person, first.attempt().person_id), Area.CANDIDATE, clock.now())
+        token = accounts.make_link(
+            session, stack.settings.secret, session.get(Person, first.attempt().person_id), Area.CANDIDATE, clock.now()
+        )
     second = window(Candidate)
     second.attempt_id = first.attempt_id
     second.page.goto(f"{stack.url}/candidate/in/{token}")
@@ -143,7 +145,9 @@ def test_live_killed_for_thirty_seconds_pauses_nobody_and_tiles_return(window, s
         "name => { const t = [...document.querySelectorAll('li.tile')].find(t => t.textContent.includes(name));"
         " const c = document.createElement('canvas'); c.width = 8; c.height = 8; const x = c.getContext('2d');"
         " x.drawImage(t.querySelector('canvas'), 0, 0, 8, 8); return Math.max(...x.getImageData(0, 0, 8, 8).data.slice(0, 200)) > 60; }",
-        arg="Eli Live", timeout=30_000)
+        arg="Eli Live",
+        timeout=30_000,
+    )
     # Acts work over HTTP whatever becomes of live.
     proctor.tile("Eli Live").locator(".tile__open").click()
     proctor.act("pause", category="technical", text="")

@@ -13,8 +13,10 @@ pytestmark = pytest.mark.journey
 
 def moving(canvas) -> bool:
     """Whether the picture changes: two looks a moment apart differ."""
-    look = "one => { const c = document.createElement('canvas'); c.width = 80; c.height = 60; const x = c.getContext('2d'); " \
-           "x.drawImage(one, 0, 0, 80, 60); return [...x.getImageData(0, 0, 80, 60).data]; }"
+    look = (
+        "one => { const c = document.createElement('canvas'); c.width = 80; c.height = 60; const x = c.getContext('2d'); "
+        "x.drawImage(one, 0, 0, 80, 60); return [...x.getImageData(0, 0, 80, 60).data]; }"
+    )
     seen = []
     for _ in range(6):
         seen.append(tuple(canvas.evaluate(look)))

@@ -13,9 +13,9 @@ export function offered(row, me) {
   if (row.state === "awaiting") return ["admit", "return_to_step"];
   if (!hasBegun(row)) return [];
   const ending = row.end_proposed_by
-    ? me.lead && row.end_proposed_by !== me.name
+    ? me.lead && row.end_proposed_by_id !== me.id
       ? ["confirm_end", "withdraw_end"]
-      : ["confirm_end", ...(row.end_proposed_by === me.name ? ["withdraw_end"] : [])]
+      : ["confirm_end", ...(row.end_proposed_by_id === me.id ? ["withdraw_end"] : [])]
     : ["propose_end"];
   return [row.state === "in_progress" ? "pause" : "resume", "give_time", ...ending];
 }
@@ -201,7 +201,7 @@ export function mount(element, desk) {
       if (!button.hidden && reason) reasons.add(reason);
     }
     write(part(element, "why-not"), [...reasons].join(" "));
-    write(part(element, "proposed"), row.end_proposed_by ? say(row.end_proposed_by === desk.me.name ? "focus.proposed-by-you" : "focus.proposed", { by: row.end_proposed_by }) : "");
+    write(part(element, "proposed"), row.end_proposed_by ? say(row.end_proposed_by_id === desk.me.id ? "focus.proposed-by-you" : "focus.proposed", { by: row.end_proposed_by }) : "");
   }
 
   function fact(name, text) {

@@ -176,11 +176,11 @@ export function permitted(row, me) {
     give_time: over ?? early,
     propose_end: over ?? early ?? (row.end_proposed_by ? "end-proposed" : null),
     confirm_end: row.end_proposed_by ? secondPerson(row, me) : "no-proposal",
-    withdraw_end: row.end_proposed_by ? (row.end_proposed_by === me.name ? null : secondPerson(row, me)) : "no-proposal",
+    withdraw_end: row.end_proposed_by ? (row.end_proposed_by_id === me.id ? null : secondPerson(row, me)) : "no-proposal",
   };
 }
 
 function secondPerson(row, me) {
-  if (row.end_proposed_by === me.name) return "own-proposal";
+  if (row.end_proposed_by_id === me.id) return "own-proposal";
   return me.lead ? null : "lead-only";
 }

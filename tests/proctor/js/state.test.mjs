@@ -104,8 +104,8 @@ test("only a need that rose is spoken, and news is not", () => {
   assert.deepEqual(state.risen(before, after), [1, 4]);
 });
 
-const proctor = { name: "Dana", lead: false };
-const lead = { name: "Lee", lead: true };
+const proctor = { id: 4, name: "Dana", lead: false };
+const lead = { id: 5, name: "Lee", lead: true };
 const MAY = [
   ["pause", {}, proctor, null],
   ["pause", { state: "paused_proctor" }, proctor, "stopped-already"],
@@ -117,13 +117,13 @@ const MAY = [
   ["admit", { state: "awaiting" }, proctor, null],
   ["admit", { state: "admitted" }, proctor, "not-waiting"],
   ["give_time", { state: "submitted" }, proctor, "finished"],
-  ["propose_end", { end_proposed_by: "Dana" }, lead, "end-proposed"],
-  ["confirm_end", { end_proposed_by: "Dana" }, proctor, "own-proposal"],
-  ["confirm_end", { end_proposed_by: "Kim" }, proctor, "lead-only"],
-  ["confirm_end", { end_proposed_by: "Lee" }, lead, "own-proposal"],
-  ["confirm_end", { end_proposed_by: "Dana" }, lead, null],
+  ["propose_end", { end_proposed_by: "Dana", end_proposed_by_id: 4 }, lead, "end-proposed"],
+  ["confirm_end", { end_proposed_by: "Dana", end_proposed_by_id: 4 }, proctor, "own-proposal"],
+  ["confirm_end", { end_proposed_by: "Kim", end_proposed_by_id: 6 }, proctor, "lead-only"],
+  ["confirm_end", { end_proposed_by: "Lee", end_proposed_by_id: 5 }, lead, "own-proposal"],
+  ["confirm_end", { end_proposed_by: "Dana", end_proposed_by_id: 4 }, lead, null],
   ["confirm_end", {}, lead, "no-proposal"],
-  ["withdraw_end", { end_proposed_by: "Dana" }, lead, null],
+  ["withdraw_end", { end_proposed_by: "Dana", end_proposed_by_id: 4 }, lead, null],
 ];
 for (const [act, changes, me, reason] of MAY) {
   test(`${me.lead ? "lead" : "proctor"}: ${act} ${JSON.stringify(changes)}`, () => assert.equal(state.permitted(row(1, changes), me)[act], reason));
