@@ -236,11 +236,13 @@ def run(report: Report, quick: bool, port: int) -> float:
             report.say(f"{OPEN_LOOP:g} saves/s of {CANDIDATES} candidates, open loop, {open_pairs} pairs of {open_seconds:g} s without and with a frame a second of each")
             for number in range(open_pairs):
                 for found, each_second in ((calm, 0), (busy, 1)):
-                    shown = shots.ask("frames", each_second=each_second).get("shown", 0)
-                    await asyncio.sleep(0.5)
+                    shots.ask("frames", each_second=each_second)
+                    await asyncio.sleep(1)
+                    shown, began = shots.ask("count").get("shown", 0), time.perf_counter()
                     found.append(await open_loop(web_port, begun, open_seconds, kept))
-                shown = shots.ask("count").get("shown", 0) - shown
-                report.say(f"  pair {number + 1}: p99 {percentile(calm[-1], .99):.1f} ms without, {percentile(busy[-1], .99):.1f} ms with {shown / (open_seconds + 0.5):.0f} frames/s")
+                    frames = (shots.ask("count").get("shown", 0) - shown) / (time.perf_counter() - began)
+                report.say(f"  pair {number + 1}: p99 {percentile(calm[-1], .99):.1f} ms without, {percentile(busy[-1], .99):.1f} ms with {frames:.0f} frames/s")
+            shots.ask("frames", each_second=0)
             for name, found in (("saves at 100/s, no frames", calm), ("saves at 100/s, 300 candidates at 1 frame/s", busy)):
                 report.row(name, OPEN_LOOP, "1/s", [t for one in found for t in one])
             report.row("p99 with frames over p99 without", median([percentile(b, .99) / percentile(a, .99) for a, b in zip(calm, busy, strict=True)]), "ratio")

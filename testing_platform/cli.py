@@ -161,6 +161,31 @@ def user_add(settings: Settings, name: str, email: str, roles: tuple[str, ...], 
     click.echo(json.dumps({"person": person.id, "link": address}) if as_json else f"Give this link to {name} alone:\n{address}")
 
 
+@user.command("link")
+@click.option("--email", required=True)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def user_link(settings: Settings, email: str, as_json: bool) -> None:
+    """A new set-up link for someone who forgot the password or has a new phone; ends what was set before once it is used."""
+    from sqlalchemy import select
+
+    from testing_platform import models
+    from testing_platform.accounts import rules, service
+    from testing_platform.bus import open_database
+
+    assert models.metadata.tables
+    now = clock.now()
+    with open_database(settings).write() as session:
+        person = session.scalars(select(service.Person).where(service.Person.email == email.lower())).first()
+        area = next((area for area in rules.STAFF_AREAS if person and person.roles & rules.ROLES_OF_AREA[area]), None)
+        if person is None or area is None:
+            raise click.ClickException(f"{email} is no member of staff here; `testing-platform user add` adds one")
+        token = service.make_link(session, settings.secret, person, area, now, purpose="set_up", lasts=timedelta(days=3))
+        name, number = person.name, person.id
+    address = f"{settings.public_url}/{area}/set-up/{token}"
+    click.echo(json.dumps({"person": number, "link": address}) if as_json else f"Give this link to {name} alone:\n{address}")
+
+
 @main.group()
 def audit() -> None:
     """The trail."""

@@ -79,10 +79,14 @@ def link(area: str, token: str) -> Any:
         try:
             found = service.find_link(g.session, current_app.settings.secret, token, here, g.now)  # type: ignore[attr-defined]
         except service.LinkEnded:
-            return render_template("delivery/link.html", person_name="", expired=True, area=here), 410
+            return render_template(_link_page(here), person_name="", expired=True, area=here), 410
         if request.headers.get("Sec-Fetch-Site") != "same-origin" or found.purpose != "sign_in":
-            return render_template("delivery/link.html", person_name=found.person.name, expired=False, area=here)
+            return render_template(_link_page(here), person_name=found.person.name, expired=False, area=here)
     return _use(here, token)
+
+
+def _link_page(area: Area) -> str:
+    return "delivery/link.html" if area == Area.CANDIDATE else "accounts/link.html"
 
 
 @bp.post("/<area>/in/<token>")

@@ -32,6 +32,7 @@ def run(settings: Settings, *, crowd: int, port: int, fresh: bool) -> None:
         data=settings.data / "demo",
         keys=None,
         database="",
+        smtp_url="",
     )
     _check_ports(port)
     if fresh and demo.data.exists():

@@ -36,3 +36,10 @@ def form_areas(session: Session, form: Form) -> list[tuple[str, int]]:
 
 def examinations(session: Session) -> list[Examination]:
     return list(session.scalars(select(Examination).order_by(Examination.id)))
+
+
+def area_titles(session: Session, form_id: int) -> dict[str, str]:
+    """The bulletin's words for the knowledge areas of a form that it gives."""
+    administration = session.scalars(select(Administration).where(Administration.form_id == form_id).limit(1)).first()
+    areas = administration.examination.bulletin.content.get("content_area", []) if administration else []
+    return {area["code"]: area["text"] for area in areas}

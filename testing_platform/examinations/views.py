@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 from testing_platform import errors
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import allowed, object_rule
+from testing_platform.audit import service as audit
 from testing_platform.examinations import queries
 from testing_platform.examinations.models import Administration, Examination
 from testing_platform.itembank.models import Form, FormSlot
+from testing_platform.web.frame import recorded
 
 bp = Blueprint("examinations", __name__, url_prefix="/analyst")
 
@@ -88,8 +90,10 @@ def bulletin(one: Examination) -> Any:
 
 
 @bp.get("/forms/<int:form_id>")
+@recorded
 @allowed("form.see")
 def form(one: Form) -> Any:
+    audit.record(g.session, "form.seen", f"form:{one.id}", g.now, g.person.id)
     _rail("administrations")
     slots = [
         {
@@ -105,4 +109,4 @@ def form(one: Form) -> Any:
         }
         for row in g.session.scalars(select(FormSlot).where(FormSlot.form_id == one.id).order_by(FormSlot.slot))
     ]
-    return render_template("examinations/form.html", form=one, slots=slots)
+    return render_template("examinations/form.html", form=one, slots=slots, areas=queries.area_titles(g.session, one.id))

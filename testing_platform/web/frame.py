@@ -73,7 +73,7 @@ class Frame(Flask):
             with self.db.read() as g.session:
                 self._know_person()
             return super().dispatch_request()
-        writes = request.method not in ("GET", "HEAD", "OPTIONS")
+        writes = request.method not in ("GET", "HEAD", "OPTIONS") or getattr(view, "recorded", False)
         if writes:
             request.get_data(cache=True, parse_form_data=request.mimetype != "application/json")
         with self.db.write() if writes else self.db.read() as g.session:
@@ -87,6 +87,12 @@ class Frame(Flask):
 def own_transactions(view: Any) -> Any:
     """For a view with slow work that must not stand inside a write transaction; it opens its own."""
     view.own_transactions = True
+    return view
+
+
+def recorded(view: Any) -> Any:
+    """For a page whose being looked at is itself a line in the trail, so that its GET may write."""
+    view.recorded = True
     return view
 
 

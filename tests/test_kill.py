@@ -1,0 +1,102 @@
+"""kill -9 of each process under answer load: no acknowledged answer is missing, none is doubled."""
+
+import http.client
+import json
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from testing_platform import clock
+from testing_platform.delivery import service, tokens
+from testing_platform.delivery.models import Attempt, Response
+from tests import make
+from tests.stack import running
+
+CANDIDATES = 12
+
+
+class Saver(threading.Thread):
+    """A candidate's page as far as saving goes: a journal, and the same event again until it is acknowledged."""
+
+    def __init__(self, stack, attempt_id, token):
+        super().__init__(daemon=True)
+        self.stack, self.attempt_id, self.token = stack, attempt_id, token
+        self.acked, self.given, self.faults = {}, 0, []
+        self.stop = threading.Event()
+
+    def run(self):
+        host = self.stack.url.removeprefix("http://")
+        connection = http.client.HTTPConnection(host, timeout=10)
+        while not self.stop.is_set():
+            self.given += 1
+            event = {"seq": self.given, "slot": self.given % make.ITEMS + 1, "option": "abcd"[self.given % 4], "state": "answered", "elapsed_ms": 5}
+            body = json.dumps({"device": "browser-one", "epoch": 1, "events": [event]})
+            while not self.stop.is_set():
+                try:
+                    connection.request("POST", f"/api/attempts/{self.attempt_id}/responses", body, {"Authorization": f"Attempt {self.token}"})
+                    reply = connection.getresponse()
+                    said = reply.read()
+                    if reply.status == 200 and json.loads(said)["acked"] >= event["seq"]:
+                        self.acked[event["seq"]] = event
+                        break
+                    if reply.status < 500:
+                        self.faults.append((reply.status, said))
+                        return
+                except (OSError, http.client.HTTPException, ValueError):
+                    connection.close()
+                time.sleep(0.05)
+            time.sleep(0.05)
+
+
+def kill_under_load(tmp_path, rounds):
+    with running(tmp_path, log_level="error") as stack:
+        now = clock.now()
+        with stack.db.write() as session:
+            where = make.place(session, now)
+            ids = [make.attempt(session, where=where, now=now).id for _ in range(CANDIDATES)]
+        savers = [Saver(stack, i, tokens.make(stack.settings.secret, i, 1, now + timedelta(hours=4))) for i in ids]
+        for saver in savers:
+            saver.start()
+        for _ in range(rounds):
+            for name in ("web", "worker", "live", "front"):
+                before = sum(len(saver.acked) for saver in savers)
+                stack.kill(name)
+                until = time.monotonic() + 30
+                # Answers go on after each death before the next one.
+                while sum(len(saver.acked) for saver in savers) < before + CANDIDATES and time.monotonic() < until:
+                    time.sleep(0.05)
+                assert sum(len(saver.acked) for saver in savers) >= before + CANDIDATES, f"nothing was saved for 30 s after {name} died"
+        for saver in savers:
+            saver.stop.set()
+        for saver in savers:
+            saver.join(20)
+        assert [saver.faults for saver in savers if saver.faults] == []
+        missing, doubled = [], []
+        with stack.db.read() as session:
+            for saver in savers:
+                rows = session.scalars(select(Response).where(Response.attempt_id == saver.attempt_id)).all()
+                stored = {row.seq: (row.slot, row.option) for row in rows}
+                doubled += [saver.attempt_id] if len(stored) != len(rows) else []
+                missing += [seq for seq, event in saver.acked.items() if stored.get(seq) != (event["slot"], event["option"])]
+                last = saver.acked[max(saver.acked)]
+                if len(saver.acked) == saver.given:
+                    assert service.chosen(session, saver.attempt_id)[last["slot"]] == last["option"]
+            states = set(session.scalars(select(Attempt.state).where(Attempt.id.in_(ids))))
+        assert (missing, doubled) == ([], [])
+        # Waiting for a server of ours pauses nobody: the page had nothing covered.
+        assert states == {"in_progress"}
+        return sum(len(saver.acked) for saver in savers)
+
+
+@pytest.mark.timeout(300)
+def test_five_deaths_of_each_process_lose_and_double_nothing(tmp_path):
+    assert kill_under_load(tmp_path, 5) > 100
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1500)
+def test_twenty_deaths_of_each_process_lose_and_double_nothing(tmp_path):
+    assert kill_under_load(tmp_path, 20) > 400
