@@ -14,6 +14,7 @@ from testing_platform.delivery import objects, queries, rules, service, tokens
 from testing_platform.delivery.models import Attempt
 from testing_platform.delivery.rules import State
 from testing_platform.examinations.models import Appointment
+from testing_platform.examinations.rules import multiplier
 from testing_platform.web.frame import device_hash, remember_device
 
 bp = Blueprint("delivery", __name__, url_prefix="/candidate")
@@ -82,7 +83,7 @@ def _card(appointment: Appointment, attempt: Attempt | None) -> dict[str, Any]:
         "next_url": url if url != "/candidate/" else None,
         "next_post": post,
         "next_label": label,
-        "minutes": round(day.time_limit.total_seconds() / 60),
+        "your_time": queries.span(rules.Clock(day.time_limit, multiplier(appointment.settings)).time_allowed),
         "mode": place.mode,
         "items": queries.count_items(g.session, place.administration.form_id),
         "receipt_url": f"/candidate/attempts/{attempt.id}/receipt" if attempt and attempt.submitted_at else None,
@@ -162,16 +163,16 @@ def waiting(attempt: Attempt) -> Any:
 @allowed("attempt.check_in")
 def rules_page(attempt: Attempt) -> Any:
     found = _localized(_texts(attempt)["rules"])
-    extra = attempt.multiplier != 1
-    minutes = round(attempt.clock.time_allowed.total_seconds() / 60)
+    allowed_time = attempt.clock.time_allowed
+    extra = allowed_time - attempt.time_limit
     return _here(attempt, "rules") or _page(
         "delivery/rules.html",
         attempt,
         rules=found,
         items=queries.count_items(g.session, attempt.form_id),
-        minutes=minutes,
-        base_minutes=round(attempt.time_limit.total_seconds() / 60),
-        extra_time=extra,
+        your_time=queries.span(allowed_time),
+        base_time=queries.span(attempt.time_limit),
+        extra_time=queries.span(extra) if extra else "",
         live=_live(attempt),
     )
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask_babel import format_datetime, ngettext
+from flask_babel import format_datetime
 from flask_babel import gettext as _
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from testing_platform.bus import Event
 from testing_platform.delivery import rules as delivery
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.models import Attempt, CheckInStep, Consent, Message, Response, TimeEntry
+from testing_platform.delivery.queries import span
 from testing_platform.delivery.rules import State
 from testing_platform.examinations.rules import TestDay
 from testing_platform.itembank.models import FormSlot
@@ -142,28 +143,17 @@ def _clock_words(at: datetime, zone: ZoneInfo) -> str:
     return format_datetime(at.astimezone(zone).replace(tzinfo=None), "h:mm:ss a", rebase=False)
 
 
-def _span(amount: timedelta) -> str:
-    seconds = round(amount.total_seconds())
-    minutes, rest = divmod(seconds, 60)
-    parts = []
-    if minutes:
-        parts.append(ngettext("%(num)d minute", "%(num)d minutes", minutes))
-    if rest or not minutes:
-        parts.append(ngettext("%(num)d second", "%(num)d seconds", rest))
-    return " ".join(parts)
-
-
 def ledger(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) -> list[str]:
     """The clock of this attempt, each part of it as a sentence."""
     lines = []
-    limit = _span(attempt.time_limit)
+    limit = span(attempt.time_limit)
     if attempt.multiplier != 1:
         lines.append(
             _(
                 "The form allows %(limit)s; with the approved factor %(factor)s this candidate has %(allowed)s.",
                 limit=limit,
                 factor=f"{attempt.multiplier.normalize():f}",
-                allowed=_span(attempt.clock.time_allowed),
+                allowed=span(attempt.clock.time_allowed),
             )
         )
     else:
@@ -190,7 +180,7 @@ def ledger(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) ->
                     "%(at)s: %(by)s gave %(span)s (%(cause)s).",
                     at=at,
                     by=by,
-                    span=_span(entry.amount),
+                    span=span(entry.amount),
                     cause=reason_words("time", entry.cause),
                 )
             )
@@ -203,7 +193,7 @@ def ledger(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) ->
                     at=at,
                     end=_clock_words(entry.ended_at, zone),
                     cause=causes.get(entry.cause, entry.cause),
-                    span=_span(entry.amount or timedelta()),
+                    span=span(entry.amount or timedelta()),
                 )
             )
     deadline = attempt.clock.deadline_at(now)
@@ -330,7 +320,7 @@ def _event_words(kind: str, facts: dict[str, Any], by: str) -> str:
 
 
 def timeline(session: Session, attempt_id: int) -> list[dict[str, Any]]:
-    """Newest first."""
+    """Oldest first; of a very long one the newest part."""
     names = _names(session, attempt_id)
     found = [
         (event.at, event.kind, _event_words(event.kind, event.facts, names.get(event.actor_id or 0, _("The system"))))
@@ -340,8 +330,8 @@ def timeline(session: Session, attempt_id: int) -> list[dict[str, Any]]:
         (event.page_at, f"page.{event.kind}", _event_words(f"page.{event.kind}", event.facts, ""))
         for event in session.scalars(select(PageEvent).where(PageEvent.attempt_id == attempt_id))
     ]
-    found.sort(key=lambda entry: entry[0], reverse=True)
-    return [{"at": clock.to_ms(at), "kind": kind, "words": words} for at, kind, words in found[:300]]
+    found.sort(key=lambda entry: entry[0])
+    return [{"at": clock.to_ms(at), "kind": kind, "words": words} for at, kind, words in found[-300:]]
 
 
 def focus(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
@@ -361,7 +351,7 @@ def focus(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) -> 
             for m in attempts.messages_after(session, attempt.id, 0)
         ],
         "photo": f"{base}/photo.jpg?v={photo.facts['sha256'][:12]}" if photo else None,
-        "evidence": [{"at": clock.to_ms(still.captured_at), "url": f"{base}/evidence/{still.id}.jpg"} for still in evidence],
+        "evidence": [{"at": clock.to_ms(still.captured_at), "url": f"{base}/evidence/{still.id}.jpg"} for still in reversed(evidence.all())],
         "steps": [{"step": step.step, "state": step.state} for step in steps],
     }
 

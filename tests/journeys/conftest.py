@@ -68,7 +68,7 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running(tmp_path_factory.mktemp("stack"), log_level="warning") as found:
+    with running(tmp_path_factory.mktemp("stack"), log_level="warning", demo=True) as found:
         yield found
 
 
