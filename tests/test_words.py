@@ -53,7 +53,10 @@ def test_a_compiled_catalogue_of_yesterday_is_found() -> None:
 
 def test_a_changed_sentence_starts_without_a_translation() -> None:
     fresh = words.updated(catalogue(("Review and turn in", None), ("Next", None)), catalogue(("Review", "Revisar"), ("Next", "Siguiente")))
-    assert {words.first(message): message.string for message in words.listed(fresh)} == {"Review and turn in": "", "Next": "Siguiente"}
+    assert {words.first(message): message.string or "" for message in words.listed(fresh)} == {
+        "Review and turn in": "",
+        "Next": "Siguiente",
+    }
 
 
 def sentences_of(template: str) -> set[str]:
@@ -87,7 +90,7 @@ def test_a_page_asked_for_in_spanish_is_in_spanish(visit: Any, path: str, templa
     assert '<html lang="es"' in page
     assert [sentence for sentence in expected if sentence not in page] == []
     for template in templates:
-        # Words of one syllable such as "or" also stand inside of Spanish words and of addresses.
+        # A short word such as "or" also stands inside of Spanish words and of addresses.
         assert [sentence for sentence in sentences_of(template) if len(sentence) > 12 and sentence in page] == []
 
 
