@@ -166,7 +166,6 @@ class Live:
         finally:
             if self.candidates.get(one.attempt_id) is one:
                 del self.candidates[one.attempt_id]
-                self.touched[one.session_id].add(one.attempt_id)
 
     async def _do(self, one: Candidate, deeds: list[Any]) -> None:
         for deed in deeds:
@@ -226,7 +225,6 @@ class Live:
         self.candidates[one.attempt_id] = one
         if older is not None:
             self._later(older.socket.close(link.REPLACED, "a newer connection"))
-        self.touched[one.session_id].add(one.attempt_id)
         await self._do(one, one.link.welcome(epoch, last, clock.now()))
         await self._set_rate(one)
 
@@ -275,7 +273,7 @@ class Live:
                 )
 
         await self.store(note)
-        self.touched[one.session_id].add(one.attempt_id)
+        self._touch(one.session_id, one.attempt_id)
         await self._do(one, one.link.event_stored(noted.number))
 
     async def _keep(self, one: Candidate, frame: wire.Frame) -> None:
@@ -314,7 +312,9 @@ class Live:
                 )
 
         await self.store(keep)
-        self.touched[one.session_id].add(one.attempt_id)
+        # A kept still is no news for a tile; only who has this candidate before them sees the strip grow.
+        if any(console.link.focus == one.attempt_id for console in self.consoles):
+            self._touch(one.session_id, one.attempt_id)
         await self._do(one, one.link.still_stored(frame, sha256))
 
     def show(self, attempt_id: int, frame: wire.Frame) -> None:
@@ -417,9 +417,8 @@ class Live:
         if watch.focus in rows:
             self._look(one)
         # A tile shows the last known picture at once instead of waiting for the next one.
-        for attempt in rows:
-            if attempt in self.newest and attempt in self.candidates:
-                one.link.offer(attempt, self.newest[attempt])
+        for attempt in rows.keys() & self.newest.keys() & self.candidates.keys():
+            one.link.offer(attempt, self.newest[attempt])
         one.wake.set()
         await self._set_rates()
 
@@ -427,6 +426,11 @@ class Live:
         """Write down that this proctor looks at the focused candidate now."""
         now, attempt_id, person_id = clock.now(), one.link.focus, one.person_id
         self._later(self.store(lambda session: session.merge(Look(attempt_id=attempt_id, person_id=person_id, at=now))))
+
+    def _touch(self, session_id: int, attempt_id: int) -> None:
+        """Something new for those who watch now; who comes later reads everything anyway."""
+        if any(console.session_id == session_id for console in self.consoles):
+            self.touched[session_id].add(attempt_id)
 
     async def _set_rates(self) -> None:
         for candidate in list(self.candidates.values()):
@@ -484,7 +488,7 @@ class Live:
             for event in events:
                 self.last_event = event.id
                 if event.session_id is not None and event.attempt_id is not None:
-                    self.touched[event.session_id].add(event.attempt_id)
+                    self._touch(event.session_id, event.attempt_id)
                     await self._pass_on(event)
                     if event.kind == "attempt.message":
                         # Read as it comes by whoever has this candidate before them.
