@@ -7,10 +7,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from flask import Flask
+from flask_babel import Babel
 
 from testing_platform import bus, clock
 from testing_platform.accounts.rules import Role
-from testing_platform.app import create_app
 from testing_platform.bus import open_database
 from testing_platform.db import Base
 from testing_platform.delivery import rules as delivery
@@ -45,13 +46,11 @@ def db(settings):
     opened.close()
 
 
-@pytest.fixture(scope="module")
-def app(settings, db):
-    return create_app(settings, db)
-
-
-@pytest.fixture(autouse=True)
-def words(app):
+@pytest.fixture(scope="module", autouse=True)
+def words():
+    """Sentences without a request around them, as `live` makes them."""
+    app = Flask("words")
+    Babel(app)
     with app.app_context():
         yield
 
