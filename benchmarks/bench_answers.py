@@ -16,6 +16,7 @@ from common import (
     ITEMS,
     Begun,
     Helper,
+    Others,
     Report,
     Server,
     cameras,
@@ -197,6 +198,7 @@ def run(report: Report, quick: bool, port: int) -> float:
     ports = web_port, live_port, bare_port = port, port + 1, port + 2
     for one in ports:
         refuse_served(one)
+    others = Others()
     with tempfile.TemporaryDirectory(prefix="bench-answers-") as folder, ending() as started:
         settings = Settings(data=Path(folder) / "data", public_url=f"http://localhost:{web_port}", web_bind=f"127.0.0.1:{web_port}",
                             live_bind=f"127.0.0.1:{live_port}", log_level="warning")
@@ -269,6 +271,7 @@ def run(report: Report, quick: bool, port: int) -> float:
         report.row("heartbeats and evidence stored meanwhile", seen.get("beats", 0) + seen.get("kept", 0), "writes of live")
         report.row("acknowledged, and in the database once", verify(settings, kept), "events")
         report.row("processor time of the load generator", time.process_time(), "s")
+        report.row("processor used by other programs meanwhile", others.share(), "%")
         return ratio
 
 

@@ -9,6 +9,7 @@ import click
 from common import (
     STILL_BYTES,
     Helper,
+    Others,
     Report,
     Server,
     bare_socket,
@@ -37,6 +38,7 @@ def run(report: Report, quick: bool, port: int) -> float:
     live_port, bare_port = port, port + 1
     for one in (live_port, bare_port):
         refuse_served(one)
+    others = Others()
     with tempfile.TemporaryDirectory(prefix="bench-live-") as folder, ending() as started:
         settings = Settings(data=Path(folder) / "data", public_url=f"http://localhost:{live_port}", live_bind=f"127.0.0.1:{live_port}",
                             log_level="warning")
@@ -108,6 +110,7 @@ def run(report: Report, quick: bool, port: int) -> float:
         for name, found in (("frames taken by live", mine), ("frames taken by a bare websockets server", bare)):
             report.row(name, median([one[0] for one in found]), "frames/core s")
             report.row(f"{name}, by the clock", median([one[1] for one in found]), "frames/s")
+        report.row("processor used by other programs meanwhile", others.share(), "%")
         return median([a[0] / b[0] for a, b in zip(mine, bare, strict=True)])
 
 

@@ -162,6 +162,24 @@ def cpu_of(pid: int) -> float:
     return total
 
 
+class Others:
+    """How much of the machine processes that are not ours used meanwhile: with much of it, only the pairs of a run say something."""
+
+    def __init__(self) -> None:
+        self._before = self._read()
+
+    @staticmethod
+    def _read() -> tuple[float, float]:
+        ticks = [int(part) for part in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+        busy = (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+        return busy, sum(ticks) / os.sysconf("SC_CLK_TCK")
+
+    def share(self) -> float:
+        """Of all processor time since this was made, in percent. Asked while our children still live."""
+        busy, every = (after - before for after, before in zip(self._read(), self._before, strict=True))
+        return 100 * max(0.0, busy - cpu_of(os.getpid())) / max(every, 0.01)
+
+
 def check_used(seconds: float, what: str) -> None:
     """A run in which the measured server did nothing measured something else."""
     if seconds <= 0.02:

@@ -21,8 +21,8 @@ log = structlog.get_logger("worker")
 EACH = 1.0
 
 
-def once(app: Frame) -> None:
-    """One round. Each part is a short transaction of its own; mail goes out between two of them."""
+def once(app: Frame, *, hourly: bool = False) -> None:
+    """One round, with what is due each hour if asked. Each part is a short transaction of its own; mail goes out between two of them."""
     settings, db = app.settings, app.db
     with app.app_context():
         with db.write() as session:
@@ -34,6 +34,9 @@ def once(app: Frame) -> None:
             delivery.mail_receipts(session, settings, clock.now())
         with db.write() as session:
             audit.seal(session)
+        if hourly:
+            with db.write() as session:
+                delivery.destroy_old_photos(session, app.vault, clock.now())
         if settings.smtp_url:
             _send(app)
 
@@ -61,10 +64,14 @@ def main(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     log.info("worker.ready")
+    next_hour = time.monotonic()
     while not stop.is_set():
         began = time.monotonic()
+        hourly = began >= next_hour
         try:
-            once(app)
+            once(app, hourly=hourly)
+            if hourly:
+                next_hour = began + 3600
         except errors.Unavailable:
             log.warning("storage")
         except Exception as problem:

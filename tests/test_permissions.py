@@ -27,6 +27,7 @@ EXPECTED = {
     "/api/clock": PUBLIC,
     "/static/<path:filename>": PUBLIC,
     "/candidate/sign-in": PUBLIC,
+    "/candidate/sign-in/link": PUBLIC,
     "/<area>/sign-in": PUBLIC,
     "/<area>/in/<token>": PUBLIC,
     "/<area>/set-up/<token>": PUBLIC,

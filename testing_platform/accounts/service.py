@@ -107,6 +107,11 @@ def find_by_code(session: Session, secret: bytes, typed: str, now: datetime) -> 
     return code.person
 
 
+def candidate_by_email(session: Session, email: str) -> Person | None:
+    person = session.scalars(select(Person).where(Person.email == email)).first()
+    return person if person is not None and person.closed_at is None and Role.CANDIDATE in person.roles else None
+
+
 @dataclass(frozen=True)
 class Checked:
     """A password and a code that were right, before anything is written."""

@@ -5,9 +5,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from testing_platform.audit import service as audit
 from testing_platform.delivery import notices, queries, service
-from testing_platform.delivery.models import Attempt
+from testing_platform.delivery.models import Attempt, CheckInStep
+from testing_platform.delivery.rules import Step
 from testing_platform.settings import Settings
+from testing_platform.storage import Vault
 
 # The shortest patience worth a look; the session's own number decides.
 FLOOR = timedelta(seconds=5)
@@ -19,6 +22,29 @@ def sweep(session: Session, settings: Settings, now: datetime) -> dict[str, int]
     closed = service.hand_in_all_due(session, now)
     gone = service.let_go_abandoned(session, now)
     return {"lost": lost, "closed": len(closed), "abandoned": len(gone)}
+
+
+def destroy_old_photos(session: Session, vault: Vault, now: datetime, limit: int = 50) -> int:
+    """Delete check-in photos whose time, promised in the consent text, is over. The step's row stays as the record that there was one."""
+    rows = session.execute(
+        select(CheckInStep, Attempt)
+        .join(Attempt, Attempt.id == CheckInStep.attempt_id)
+        .where(CheckInStep.step == Step.PHOTO, Attempt.admitted_at <= now - timedelta(days=1))
+        .order_by(Attempt.admitted_at)
+    )
+    count = 0
+    for step, attempt in rows:
+        consents = attempt.session.administration.examination.bulletin.content.get("consents", [])
+        days = next((text["keep_days"] for text in consents if text["kind"] == "face_photo" and "keep_days" in text), None)
+        if "object" not in step.facts or days is None or now - attempt.admitted_at < timedelta(days=days):
+            continue
+        vault.store.delete(step.facts["object"])
+        step.facts = {key: value for key, value in step.facts.items() if key != "object"}
+        audit.record(session, "photo.destroyed", f"attempt:{attempt.id}", now, sha256=step.facts.get("sha256"), days=days)
+        count += 1
+        if count >= limit:
+            break
+    return count
 
 
 def mail_receipts(session: Session, settings: Settings, now: datetime, limit: int = 20) -> int:

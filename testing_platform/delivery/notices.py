@@ -8,6 +8,7 @@ from flask_babel import force_locale, format_datetime
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
+from testing_platform.accounts.models import Person
 from testing_platform.delivery.models import Attempt
 from testing_platform.notices import service as notices
 from testing_platform.settings import Settings
@@ -51,3 +52,17 @@ def receipt(
         )
         subject = _("Your test was handed in: receipt %(code)s", code=facts["code"])
     notices.write(session, attempt.person, "submitted/1", subject, text, now)
+
+
+def sign_in_link(session: Session, settings: Settings, person: Person, address: str, now: datetime) -> None:
+    with force_locale(person.locale):
+        text = "\n\n".join(
+            [
+                _("Hello %(name)s,", name=person.name),
+                _("Open this link to sign in to your test. It works once, for 30 minutes:") + "\n" + address,
+                _("If you did not ask for it, you need do nothing. Nobody can sign in without this mail."),
+                _("Questions? Call the help desk at %(phone)s (%(hours)s).", phone=settings.help_phone, hours=settings.help_hours),
+            ]
+        )
+        subject = _("Your sign-in link")
+    notices.write(session, person, "sign-in-link/1", subject, text, now)

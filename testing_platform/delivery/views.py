@@ -8,14 +8,16 @@ from typing import Any
 from flask import Blueprint, current_app, g, redirect, render_template, request
 from flask_babel import get_locale
 
-from testing_platform import clock
+from testing_platform import clock, errors
+from testing_platform.accounts import service as accounts
 from testing_platform.accounts.permissions import allowed
-from testing_platform.delivery import objects, queries, rules, service, tokens
+from testing_platform.accounts.rules import Area
+from testing_platform.delivery import notices, objects, queries, rules, service, tokens
 from testing_platform.delivery.models import Attempt
 from testing_platform.delivery.rules import State
 from testing_platform.examinations.models import Appointment
 from testing_platform.examinations.rules import multiplier
-from testing_platform.web.frame import device_hash, remember_device
+from testing_platform.web.frame import device_hash, own_transactions, remember_device
 
 bp = Blueprint("delivery", __name__, url_prefix="/candidate")
 # Importing the module registers which attempts a request may reach.
@@ -50,6 +52,29 @@ def _page(template: str, attempt: Attempt, **context: Any) -> str:
         test={"items": queries.count_items(g.session, attempt.form_id), "minutes": round(attempt.time_limit.total_seconds() / 60)},
         **context,
     )
+
+
+LINK_LIMIT: dict[str, Any] = {"limit": 5, "window": timedelta(minutes=15)}
+
+
+@bp.post("/sign-in/link")
+@own_transactions
+@allowed("sign_in")
+def mail_link() -> Any:
+    """Mail a sign-in link. The reply is the same for every address, so that nobody learns who is a candidate."""
+    what = f"link:{request.remote_addr}"
+    settings = _settings()
+    with current_app.db.write() as g.session:  # type: ignore[attr-defined]
+        try:
+            accounts.check_tries(g.session, what, g.now, **LINK_LIMIT)
+        except errors.TooMany as refusal:
+            return render_template("delivery/sign_in.html", error="too-many", minutes=refusal.facts["seconds"] // 60 + 1), 429
+        accounts.count_try(g.session, what, g.now, window=LINK_LIMIT["window"])
+        person = accounts.candidate_by_email(g.session, request.form.get("email", "").strip().lower()[:200])
+        if person is not None:
+            token = accounts.make_link(g.session, settings.secret, person, Area.CANDIDATE, g.now)
+            notices.sign_in_link(g.session, settings, person, f"{settings.public_url}/candidate/in/{token}", g.now)
+    return render_template("delivery/sign_in.html", error=None, link_sent=True)
 
 
 @bp.get("/")
@@ -113,7 +138,7 @@ def consent(attempt: Attempt) -> Any:
     if elsewhere := _here(attempt, "consent"):
         return elsewhere
     texts = [_localized(entry) for entry in _texts(attempt)["consents"]]
-    errors: dict[str, str] = {}
+    faults: dict[str, str] = {}
     chosen = service.consent_choices(g.session, attempt.id)
     if request.method == "POST":
         chosen = {text["kind"]: request.form.get(f"consent-{text['kind']}", "")[:40] for text in texts}
@@ -122,17 +147,17 @@ def consent(attempt: Attempt) -> Any:
                 service.keep_consents(g.session, attempt, texts, chosen, str(get_locale() or "en"), g.now)
             return redirect(queries.page_of(g.session, attempt), 303)
         except service.ChoiceMissing as refusal:
-            errors = {kind: "declined" if chosen.get(kind) else "missing" for kind in refusal.facts["kinds"]}
+            faults = {kind: "declined" if chosen.get(kind) else "missing" for kind in refusal.facts["kinds"]}
     for text in texts:
         text["chosen"] = chosen.get(text["kind"], "")
     page = _page(
         "delivery/consent.html",
         attempt,
         consents=texts,
-        errors=errors,
+        errors=faults,
         returned_reason=queries.returned_reason(g.session, attempt.id, "consent"),
     )
-    return page, 422 if errors else 200
+    return page, 422 if faults else 200
 
 
 @bp.get("/attempts/<int:attempt_id>/system-check")

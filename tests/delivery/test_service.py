@@ -5,10 +5,11 @@ import pytest
 from sqlalchemy import select
 
 from testing_platform.audit.models import AuditEntry
-from testing_platform.delivery import queries, rules, service
-from testing_platform.delivery.models import Outage, TimeEntry
+from testing_platform.delivery import jobs, queries, rules, service
+from testing_platform.delivery.models import CheckInStep, Outage, TimeEntry
 from testing_platform.delivery.rules import State, Step
 from testing_platform.examinations.rules import Mode
+from testing_platform.storage import Folder, Vault
 from tests import make
 from tests.make import NOON
 
@@ -207,3 +208,19 @@ def test_a_message_has_between_one_and_five_hundred_characters(session, text):
     attempt = make.attempt(session)
     with pytest.raises(service.EmptyMessage):
         service.write_message(session, attempt, "candidate", 1, text, NOON)
+
+
+@pytest.mark.parametrize(("days", "kept"), [(29, True), (30, False)])
+def test_a_check_in_photo_is_destroyed_when_its_promised_time_is_over(session, tmp_path, days, kept):
+    vault = Vault(b"k" * 32, Folder(tmp_path))
+    attempt = make.attempt(session)
+    bulletin = attempt.session.administration.examination.bulletin
+    bulletin.content = {**bulletin.content, "consents": [{"kind": "face_photo", "keep_days": 30}]}
+    vault.put(vault.new_key(), "attempts/1/photo", b"picture")
+    step = session.get(CheckInStep, (attempt.id, Step.PHOTO))
+    step.facts = {"object": "attempts/1/photo", "sha256": "ab"}
+    attempt.admitted_at = NOON
+    session.flush()
+    jobs.destroy_old_photos(session, vault, NOON + timedelta(days=days))
+    assert (tmp_path / "attempts/1/photo").exists() == kept
+    assert ("object" in step.facts) == kept

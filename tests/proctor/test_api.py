@@ -6,11 +6,33 @@ import pytest
 
 from testing_platform import clock
 from testing_platform.accounts.rules import Area, Role
+from testing_platform.app import create_app
+from testing_platform.bus import open_database
+from testing_platform.db import Base
 from testing_platform.delivery.models import Attempt
 from testing_platform.delivery.rules import State
+from testing_platform.settings import Settings
 from tests import make
 
-KEY = "0e0ac0de-0000-4000-8000-000000000001"
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    return Settings(data=tmp_path_factory.mktemp("data"), public_url="http://localhost", log_level="warning")
+
+
+@pytest.fixture(scope="module")
+def db(settings):
+    """One for the module: each test has a room of its own in it."""
+    opened = open_database(settings)
+    Base.metadata.create_all(opened.engine)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def app(settings, db):
+    return create_app(settings, db)
 
 
 @pytest.fixture
@@ -54,7 +76,7 @@ def test_a_version_that_moved_is_409_with_the_row_to_look_at(db, room):
 
 def test_a_repeat_is_answered_as_the_first_was_though_the_version_moved(db, room):
     attempt, proctor, _ = room
-    said = {"act": "give_time", "minutes": 5, "reason": {"category": "technical"}, "key": KEY}
+    said = {"act": "give_time", "minutes": 5, "reason": {"category": "technical"}, "key": str(uuid.uuid4())}
     replies = [act(proctor, attempt, **said) for _ in range(3)]
     assert [reply.status_code for reply in replies] == [200, 200, 200]
     assert stored(db, attempt).given.total_seconds() == 300
@@ -95,7 +117,7 @@ def test_more_time_than_may_be_given_is_422_with_the_limit_in_words(db, room):
         ({"act": "pause", "version": "3", "reason": {"category": "illness"}}, 400, "bad-request"),
         ({"act": "pause", "version": None, "reason": {"category": "illness"}}, 400, "bad-request"),
     ],
-    ids=str,
+    ids=lambda said: str(said)[:60],
 )
 def test_what_cannot_be_done_is_refused_with_a_code_and_a_sentence(room, said, status, code):
     attempt, proctor, _ = room
@@ -113,8 +135,9 @@ def test_what_is_no_object_is_a_bad_request(room, body):
 
 def test_a_refused_act_leaves_nothing_behind(db, room):
     attempt, proctor, _ = room
-    act(proctor, attempt, act="pause", key=KEY)
-    assert act(proctor, attempt, act="pause", key=KEY, reason={"category": "illness"}).status_code == 200
+    key = str(uuid.uuid4())
+    assert act(proctor, attempt, act="pause", key=key).status_code == 422
+    assert act(proctor, attempt, act="pause", key=key, reason={"category": "illness"}).status_code == 200
 
 
 def test_ending_takes_two_people_over_http_too(db, room):
