@@ -10,7 +10,6 @@ import socket
 import statistics
 import struct
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence

@@ -22,7 +22,8 @@ class Person(Base):
     email: Mapped[str] = mapped_column(unique=True)
     # The number by which staff name a candidate; staff have none.
     candidate_number: Mapped[str | None] = mapped_column(unique=True)
-    locale: Mapped[str] = mapped_column(default="en")
+    # None until the person chose one; then the browser's is used.
+    locale: Mapped[str | None]
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     password_hash: Mapped[str | None]

@@ -36,7 +36,7 @@ def destroy_old_photos(session: Session, vault: Vault, now: datetime, limit: int
     for step, attempt in rows:
         consents = attempt.session.administration.examination.bulletin.content.get("consents", [])
         days = next((text["keep_days"] for text in consents if text["kind"] == "face_photo" and "keep_days" in text), None)
-        if "object" not in step.facts or days is None or now - attempt.admitted_at < timedelta(days=days):
+        if "object" not in step.facts or days is None or attempt.admitted_at is None or now - attempt.admitted_at < timedelta(days=days):
             continue
         vault.store.delete(step.facts["object"])
         step.facts = {key: value for key, value in step.facts.items() if key != "object"}

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask_babel import force_locale, format_datetime
+from flask_babel import force_locale, format_date, format_time
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
@@ -12,6 +12,7 @@ from testing_platform.accounts.models import Person
 from testing_platform.delivery.models import Attempt
 from testing_platform.notices import service as notices
 from testing_platform.settings import Settings
+from testing_platform.web.frame import LOCALES
 
 
 def receipt(
@@ -19,9 +20,10 @@ def receipt(
 ) -> None:
     """N13 of the notices: the test was handed in. Counts and the receipt's code, nothing about correctness."""
     zone = ZoneInfo(settings.zone)
-    with force_locale(attempt.person.locale):
+    with force_locale(LOCALES[attempt.person.locale or "en"]):
         # Local text and zone, written out: a mail has no page around it.
-        at = format_datetime(facts["submitted_at"].astimezone(zone).replace(tzinfo=None), "d MMMM yyyy, h:mm a", rebase=False)
+        local = facts["submitted_at"].astimezone(zone).replace(tzinfo=None)
+        at = format_date(local, "long", rebase=False) + ", " + format_time(local, "short", rebase=False)
         text = "\n\n".join(
             [
                 _("Hello %(name)s,", name=attempt.person.name),
@@ -55,7 +57,7 @@ def receipt(
 
 
 def sign_in_link(session: Session, settings: Settings, person: Person, address: str, now: datetime) -> None:
-    with force_locale(person.locale):
+    with force_locale(LOCALES[person.locale or "en"]):
         text = "\n\n".join(
             [
                 _("Hello %(name)s,", name=person.name),

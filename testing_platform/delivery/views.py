@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, current_app, g, redirect, render_template, request
-from flask_babel import get_locale
 
 from testing_platform import clock, errors
 from testing_platform.accounts import service as accounts
@@ -17,7 +16,7 @@ from testing_platform.delivery.models import Attempt
 from testing_platform.delivery.rules import State
 from testing_platform.examinations.models import Appointment
 from testing_platform.examinations.rules import multiplier
-from testing_platform.web.frame import device_hash, own_transactions, remember_device
+from testing_platform.web.frame import device_hash, language, own_transactions, remember_device
 
 bp = Blueprint("delivery", __name__, url_prefix="/candidate")
 # Importing the module registers which attempts a request may reach.
@@ -34,7 +33,7 @@ def _texts(attempt: Attempt) -> dict[str, Any]:
 
 def _localized(entry: dict[str, Any]) -> dict[str, Any]:
     """A text of the bulletin in the page's language, English where it has no other."""
-    lang = str(get_locale() or "en")
+    lang = language()
     return {**entry, **entry.get("en", {}), **entry.get(lang, {})}
 
 
@@ -144,7 +143,8 @@ def consent(attempt: Attempt) -> Any:
         chosen = {text["kind"]: request.form.get(f"consent-{text['kind']}", "")[:40] for text in texts}
         try:
             with g.session.begin_nested():
-                service.keep_consents(g.session, attempt, texts, chosen, str(get_locale() or "en"), g.now)
+                service.keep_consents(g.session, attempt, texts, chosen, language(), g.now)
+            attempt.person.locale = language()
             return redirect(queries.page_of(g.session, attempt), 303)
         except service.ChoiceMissing as refusal:
             faults = {kind: "declined" if chosen.get(kind) else "missing" for kind in refusal.facts["kinds"]}

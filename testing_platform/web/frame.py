@@ -22,6 +22,8 @@ from testing_platform.storage import Folder, Vault
 log = structlog.get_logger("web")
 csrf = CSRFProtect()
 LANGUAGES = {"en": "English", "es": "Español"}
+# Spanish as it is written in the United States: 3:05 p. m. PST, not 15:05 -0800.
+LOCALES = {"en": "en_US", "es": "es_US"}
 MOST_BYTES = 1024 * 1024
 
 CSP = (
@@ -167,6 +169,10 @@ def sign_in_here(person: Person, area: Area, way: str) -> None:
     session.clear()
     found = service.find_sign_in(g.session, app.settings.secret, token, area, g.now)
     if found is not None:
+        chosen = request.cookies.get("tp_lang")
+        if chosen in LANGUAGES:
+            # Who pressed a language wants the mails in it too.
+            person.locale = chosen
         login_user(SignedIn(found, token))
         g.person = person
 
@@ -190,7 +196,16 @@ def remember_device() -> str:
     return rules.keyed_hash(_app().settings.secret, "device", g.new_device)
 
 
+def language() -> str:
+    """The language of the page: en or es."""
+    return str(get_locale() or "en")[:2]
+
+
 def _locale() -> str:
+    return LOCALES[_language()]
+
+
+def _language() -> str:
     asked = request.args.get("lang") or request.cookies.get("tp_lang")
     if asked in LANGUAGES:
         return asked
@@ -242,7 +257,7 @@ def _shared() -> dict[str, Any]:
     area = g.get("area", Area.PUBLIC)
     return {
         "city_name": settings.city_name,
-        "lang": str(get_locale() or "en"),
+        "lang": language(),
         "languages": LANGUAGES,
         "help": {"phone": settings.help_phone, "hours": settings.help_hours, "email": settings.help_email},
         "person": person,

@@ -36,7 +36,8 @@ def test_a_figure_moves_and_its_loop_has_no_seam():
     assert len({figure.still(second) for second in range(12)}) > 8
     assert figure.still(2) == figure.still(2 + LOOP_SECONDS)
     ends, begins = figure.pose(LOOP_SECONDS - 1e-6), figure.pose(0)
-    assert abs(ends.sway - begins.sway) < 0.01 and abs(ends.breath - begins.breath) < 0.01
+    assert abs(ends.sway - begins.sway) < 0.01
+    assert abs(ends.breath - begins.breath) < 0.01
 
 
 def test_a_figure_blinks_on_a_picture_that_is_shown_once_a_second():
@@ -98,7 +99,8 @@ def test_a_lost_reply_changes_nothing_when_the_events_are_sent_again():
 def test_the_pause_doubles_to_a_bound_and_is_spread(failures, least, most):
     chance = random.Random(1)
     pauses = [delay(failures, chance) for _ in range(50)]
-    assert all(least <= pause <= most for pause in pauses) and len(set(pauses)) > 40
+    assert all(least <= pause <= most for pause in pauses)
+    assert len(set(pauses)) > 40
 
 
 def test_the_pause_is_never_shorter_than_the_server_asked():
@@ -134,8 +136,10 @@ def test_a_page_gives_its_token_forms_and_data():
         <form method="post"><input type="hidden" name="csrf_token" value="abc"><input type="radio" name="consent-detectors" value="allow">
         <input type="radio" name="consent-detectors" value="people_only"></form>
         <script type="application/json" id="player">{"attempt": 5, "less": "\\u003c"}</script>""")
-    assert page.csrf == "abc" and page.links == ["/candidate/attempts/5/waiting"]
-    assert page.forms[0].choices == {"consent-detectors": ["allow", "people_only"]} and page.forms[0].fields == {"csrf_token": "abc"}
+    assert page.csrf == "abc"
+    assert page.links == ["/candidate/attempts/5/waiting"]
+    assert page.forms[0].choices == {"consent-detectors": ["allow", "people_only"]}
+    assert page.forms[0].fields == {"csrf_token": "abc"}
     assert page.data["player"] == {"attempt": 5, "less": "<"}
 
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as how
 from hypothesis import strategies as st
 
 from testing_platform.clock import from_ms, to_ms
@@ -17,6 +18,8 @@ from testing_platform.proctor.link import CREDITS, Applied, CandidateLink, Conso
 from testing_platform.proctor.wire import Frame
 from tests.make import NOON
 
+# A busy machine is no fault of the code.
+relaxed = how(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SECOND = timedelta(seconds=1)
 AT = to_ms(NOON)
 
@@ -274,6 +277,7 @@ def test_the_twentieth_bad_frame_ends_the_connection(candidate):
     assert candidate.binary(b"noise", NOON) == [HangUp(link.OVER_BOUNDS, "short")]
 
 
+@relaxed
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_link(data):
     one = CandidateLink(NOON, welcomed=True)
@@ -281,9 +285,15 @@ def test_no_bytes_break_the_link(data):
     assert all(isinstance(deed, Say | Show | Keep | HangUp) for deed in one.binary(header(payload=data), NOON))
 
 
-@given(st.dictionaries(st.sampled_from(["t", "n", "at", "kind", "data", "id", "tiles", "focus", "ticket"]), st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["hb", "event", "copy", "subscribe", "credit", "all"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=5)))  # fmt: skip
+FIELDS = ["t", "n", "at", "kind", "data", "id", "tiles", "focus", "ticket"]
+VALUES = st.one_of(
+    st.sampled_from([None, True, 0, 1, -1, 2**31, 2**64, 1e300, float("nan"), "", "x", "\ud800", "hb", "event", "copy", "subscribe", "credit", "all"]),
+    st.sampled_from([[], [1], ["x"], [[]], {}, {"x": 1}, {"x": []}, [None], [{}]]),
+)
+
+
+@relaxed
+@given(st.dictionaries(st.sampled_from(FIELDS), VALUES))
 def test_no_words_break_a_link(message):
     for one in (CandidateLink(NOON, welcomed=True), ConsoleLink(NOON, welcomed=True), CandidateLink(NOON), ConsoleLink(NOON)):
         assert isinstance(one.text(json.dumps(message), NOON), list)
@@ -422,6 +432,7 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
+@relaxed
 @given(STEPS)
 def test_whatever_happens_four_frames_at_most_are_on_their_way_and_none_goes_back_in_time(steps):
     one = ConsoleLink(NOON)

@@ -76,7 +76,7 @@ def upgrade() -> None:
     sa.Column('name', sa.String(), nullable=False),
     sa.Column('email', sa.String(), nullable=False),
     sa.Column('candidate_number', sa.String(), nullable=True),
-    sa.Column('locale', sa.String(), nullable=False),
+    sa.Column('locale', sa.String(), nullable=True),
     sa.Column('created_at', testing_platform.db.Instant(timezone=True), nullable=False),
     sa.Column('closed_at', testing_platform.db.Instant(timezone=True), nullable=True),
     sa.Column('password_hash', sa.String(), nullable=True),

@@ -1,0 +1,487 @@
+"""The live process: who may connect, what it stores before it answers, and what it never writes down."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import time
+import urllib.error
+import urllib.request
+import zlib
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import cv2
+import numpy as np
+import pytest
+from sqlalchemy import select
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin, Subprotocol
+
+from testing_platform import clock, errors
+from testing_platform.accounts import rules as accounts
+from testing_platform.accounts.models import Person
+from testing_platform.accounts.rules import Role
+from testing_platform.delivery import service as attempts
+from testing_platform.delivery import tokens
+from testing_platform.delivery.models import Attempt, Contact, MediaKey, Ticket
+from testing_platform.delivery.rules import State
+from testing_platform.demo import setup
+from testing_platform.examinations import service as examinations
+from testing_platform.examinations.models import ProctorAssignment
+from testing_platform.proctor import wire
+from testing_platform.proctor.link import ConsoleLink
+from testing_platform.proctor.live import RECHECK_EACH, Console, Live
+from testing_platform.proctor.models import EvidenceStill, PageEvent
+from testing_platform.storage import Folder, Vault
+from tests import make
+from tests.make import NOON
+from tests.stack import Stack, running
+
+CANDIDATE, PROCTOR = "tp.candidate.v1", "tp.proctor.v1"
+STILL = cv2.imencode(".jpg", np.full((24, 32, 3), 120, np.uint8))[1].tobytes()
+NAME, DEVICE = "Marigold Featherstone", "browser-of-marigold"
+
+
+# ------------------------------------------------------------ without a socket
+
+
+@dataclass
+class Ear:
+    """A socket that remembers how it was closed."""
+
+    closed: list = field(default_factory=list)
+
+    async def close(self, code, reason):
+        self.closed.append((code, reason))
+
+
+@pytest.mark.parametrize(
+    ("change", "seconds", "closed"),
+    [
+        ("nothing", 30, False),
+        ("assignment ended", 30, True),
+        ("role ended", 30, True),
+        ("account closed", 30, True),
+        ("assignment ended", 29, False),  # the look is each half minute
+    ],
+)
+def test_a_proctor_who_was_taken_off_the_session_stops_seeing_it(db, settings, monkeypatch, change, seconds, closed):
+    with db.write() as session:
+        where = make.place(session)
+        person = make.proctor(session, where)
+        if change == "assignment ended":
+            session.get_one(ProctorAssignment, (where.id, person.id)).ended_at = NOON
+        elif change == "role ended":
+            person.grants[0].ended_at = NOON
+        elif change == "account closed":
+            person.closed_at = NOON
+    live, ear = Live(settings, db), Ear()
+    live.consoles.add(Console(ear, ConsoleLink(NOON), where.id, person.id, checked_at=NOON))
+    monkeypatch.setattr(clock, "now", lambda: NOON + timedelta(seconds=seconds))
+    asyncio.run(live._recheck())
+    assert ear.closed == ([(4003, "no longer assigned")] if closed else [])
+    assert timedelta(seconds=30) == RECHECK_EACH
+
+
+@pytest.mark.parametrize("problem", [errors.NotFound(), ValueError("x"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "x")], ids=lambda p: type(p).__name__)
+def test_what_one_connection_brings_does_not_undo_what_others_store(db, settings, problem):
+    def fails(session):
+        make.person(session, Role.OPERATOR, name="Nobody")
+        raise problem
+
+    live = Live(settings, db)
+    works = [lambda session: make.person(session, Role.OPERATOR, name="First").id, fails, lambda session: make.person(session, Role.OPERATOR, name="Third").id]
+    first, second, third = live._commit(works)
+    assert second is problem
+    with db.read() as session:
+        assert {session.get(Person, first).name, session.get(Person, third).name} == {"First", "Third"}
+        assert session.scalars(select(Person).where(Person.name == "Nobody")).all() == []
+
+
+# ------------------------------------------------------------ over a real socket
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("live"), log_level="info") as found:
+        yield found
+
+
+@dataclass
+class Taker:
+    """A candidate in the middle of the test, as the database has them."""
+
+    stack: Stack
+    id: int
+    person_id: int
+    session_id: int
+
+    def ticket(self, **more):
+        return ticket(self.stack, self.person_id, attempt_id=self.id, **more)
+
+
+def ticket(stack, person_id, seconds=60, **what):
+    """A ticket as the API makes it."""
+    token = accounts.new_token()
+    with stack.db.write() as session:
+        session.add(
+            Ticket(token_hash=tokens.hashed(stack.settings.secret, token), person_id=person_id, expires_at=clock.now() + timedelta(seconds=seconds), **what)
+        )
+    return token
+
+
+@pytest.fixture
+def taker(stack):
+    person, _ = stack.candidate(NAME)
+    now = clock.now()
+    with stack.db.write() as session:
+        where = stack.place(session)
+        booked = session.scalars(select(examinations.Appointment).where(examinations.Appointment.person_id == person.id)).one()
+        key = Vault(stack.settings.vault_key, Folder(stack.settings.data / "objects")).new_key()
+        attempt = attempts.check_in(session, booked, key, now)
+        for step in attempts.Step:
+            attempts.finish_step(session, attempt, step, now)
+        attempts.move(session, attempt, attempts.Event.ADMIT, attempts.Who.PROCTOR, now)
+        attempts.begin(session, attempt, DEVICE, now)
+        return Taker(stack, attempt.id, person.id, where.id)
+
+
+@pytest.fixture
+def proctor(stack):
+    """A proctor of the open session, as a person's id."""
+    with stack.db.read() as session:
+        return setup.person_with(session, Role.PROCTOR).id
+
+
+def socket(stack, path="/live/candidate", protocol=CANDIDATE, origin="ours", **more):
+    return connect(
+        stack.url.replace("http", "ws") + path,
+        origin=None if origin is None else Origin(stack.settings.origin if origin == "ours" else origin),
+        subprotocols=None if protocol is None else [Subprotocol(protocol)],
+        max_size=2**22,
+        **more,
+    )
+
+
+async def say(ws, **message):
+    await ws.send(json.dumps(message))
+
+
+async def hear(ws, kind, seconds=10):
+    """The next message of this kind."""
+    async with asyncio.timeout(seconds):
+        while True:
+            message = await ws.recv()
+            if isinstance(message, str) and (found := json.loads(message))["t"] == kind:
+                return found
+
+
+async def closing(ws, seconds=10):
+    """The code with which the server closes."""
+    with contextlib.suppress(ConnectionClosed):
+        async with asyncio.timeout(seconds):
+            while True:
+                await ws.recv()
+    return ws.close_code
+
+
+async def enter(ws, token, device=DEVICE):
+    await say(ws, t="hello", ticket=token, device=device, event=0)
+    return await hear(ws, "welcome")
+
+
+def frame(seq=1, kind=wire.LIVE_STILL, payload=STILL, crc=None):
+    head = wire.HEADER.pack(wire.MAGIC, 1, kind, 0, 0, 0, 1, seq, clock.to_ms(clock.now()), len(payload), zlib.crc32(payload) if crc is None else crc)
+    return head + payload
+
+
+@pytest.mark.parametrize("origin", ["http://elsewhere.example", "https://localhost", "null", None])
+@pytest.mark.parametrize(("path", "protocol"), [("/live/candidate", CANDIDATE), ("/live/proctor", PROCTOR)])
+def test_a_page_from_elsewhere_is_refused_at_the_door(stack, path, protocol, origin):
+    async def walk():
+        with pytest.raises(InvalidStatus) as refusal:
+            async with socket(stack, path, protocol, origin):
+                pass
+        assert refusal.value.response.status_code == 403
+
+    asyncio.run(walk())
+
+
+@pytest.mark.parametrize(
+    ("path", "protocol"),
+    [("/live/candidate", PROCTOR), ("/live/proctor", CANDIDATE), ("/live/candidate", "tp.candidate.v2"), ("/live/candidate", None), ("/live/elsewhere", CANDIDATE)],
+)
+def test_a_wrong_path_or_subprotocol_is_refused(stack, taker, path, protocol):
+    async def walk():
+        try:
+            async with socket(stack, path, protocol) as ws:
+                await say(ws, t="hello", ticket=taker.ticket(), device=DEVICE)
+                assert await closing(ws) == 4000
+        except InvalidStatus as refusal:
+            assert refusal.response.status_code in (400, 404)  # noqa: PT017 - either way of refusing is right
+        except ConnectionClosed as closed:
+            assert closed.rcvd.code == 4000  # noqa: PT017
+
+    asyncio.run(walk())
+
+
+@pytest.mark.parametrize("what", ["unknown", "used", "expired", "of a proctor", "attempt over", "attempt unknown", "no text"])
+def test_a_ticket_that_is_not_good_is_rejected_and_nothing_more_is_said(stack, taker, proctor, what):
+    token = {
+        "unknown": lambda: "no-such-ticket", "used": taker.ticket, "expired": lambda: taker.ticket(seconds=-1), "no text": lambda: "\ud800\x00",
+        "of a proctor": lambda: ticket(stack, proctor, session_id=taker.session_id), "attempt over": taker.ticket,
+        "attempt unknown": lambda: ticket(stack, taker.person_id, attempt_id=10**6),
+    }[what]()  # fmt: skip
+
+    async def walk():
+        if what == "used":
+            async with socket(stack) as ws:
+                await enter(ws, token)
+        if what == "attempt over":
+            with stack.db.write() as session:
+                attempts.submit(session, session.get_one(Attempt, taker.id), clock.now())
+        async with socket(stack) as ws:
+            await say(ws, t="hello", ticket=token, device=DEVICE)
+            assert (await hear(ws, "reject"))["code"] == "ticket"
+            assert await closing(ws) == 4003
+
+    asyncio.run(walk())
+
+
+@pytest.mark.parametrize("what", ["of a candidate", "of another session", "of someone not assigned", "of an analyst"])
+def test_a_console_opens_for_a_proctor_of_the_session_alone(stack, taker, proctor, what):
+    with stack.db.write() as session:
+        stranger = make.person(session, Role.ANALYST if what == "of an analyst" else Role.PROCTOR, name=f"Stranger {what}")
+        stranger.email = f"{stranger.id}@elsewhere.example"
+        if what == "of an analyst":
+            examinations.assign_proctor(session, stack.place(session), stranger, clock.now())
+    token = {
+        "of a candidate": lambda: taker.ticket(),
+        "of another session": lambda: ticket(stack, proctor, session_id=10**6),
+        "of someone not assigned": lambda: ticket(stack, stranger.id, session_id=taker.session_id),
+        "of an analyst": lambda: ticket(stack, stranger.id, session_id=taker.session_id),
+    }[what]()
+
+    async def walk():
+        async with socket(stack, "/live/proctor", PROCTOR) as ws:
+            await say(ws, t="hello", ticket=token)
+            assert (await hear(ws, "reject"))["code"] == "ticket"
+            assert await closing(ws) == 4003
+
+    asyncio.run(walk())
+
+
+@pytest.mark.parametrize("first", ["garbage", '{"t": "hb", "at": 1}', "[" * 5000, b"\x00" * 40])
+def test_whoever_does_not_say_hello_first_is_hung_up_on(stack, first):
+    async def walk():
+        async with socket(stack) as ws:
+            await ws.send(first)
+            assert await closing(ws) == 4000
+
+    asyncio.run(walk())
+
+
+def test_a_message_over_the_bounds_closes_the_connection(stack, taker):
+    async def walk():
+        async with socket(stack) as ws:
+            await enter(ws, taker.ticket())
+            with contextlib.suppress(ConnectionClosed):
+                await ws.send(b"\x54" * (wire.MOST_BYTES + 1))
+            assert await closing(ws) in (1009, 4008)
+
+    asyncio.run(walk())
+
+
+def test_contact_is_stored_before_its_reply_leaves(stack, taker):
+    async def walk():
+        async with socket(stack) as ws:
+            await enter(ws, taker.ticket())
+            for at in (1, 2):
+                await say(ws, t="hb", at=at, waiting=0, buffered=0)
+                reply = await hear(ws, "hb")
+                assert reply["at"] == at
+                with stack.db.read() as session:
+                    stored = session.get_one(Contact, taker.id).live_at
+                assert clock.to_ms(stored) == reply["server_now"]
+
+    asyncio.run(walk())
+
+
+def test_what_the_page_notices_is_stored_before_its_acknowledgement_and_once(stack, taker):
+    async def walk():
+        async with socket(stack) as ws:
+            await enter(ws, taker.ticket())
+            for n in (1, 2, 2, 1):
+                await say(ws, t="event", n=n, at=clock.to_ms(clock.now()), kind="focus_lost", data={})
+            while (await hear(ws, "event_ack"))["up_to"] < 2:
+                pass
+        with stack.db.read() as session:
+            numbers = session.scalars(select(PageEvent.number).where(PageEvent.attempt_id == taker.id).order_by(PageEvent.number)).all()
+        assert numbers == [1, 2]
+        async with socket(stack) as ws:
+            assert (await enter(ws, taker.ticket()))["event"] == 2
+
+    asyncio.run(walk())
+
+
+def test_an_evidence_still_is_stored_encrypted_before_its_acknowledgement(stack, taker):
+    async def walk():
+        async with socket(stack) as ws:
+            await enter(ws, taker.ticket())
+            for _ in range(2):
+                await ws.send(frame(5, wire.EVIDENCE_STILL))
+                assert (await hear(ws, "chunk_ack"))["sha256"] == hashlib.sha256(STILL).hexdigest()
+
+    asyncio.run(walk())
+    with stack.db.read() as session:
+        still = session.scalars(select(EvidenceStill).where(EvidenceStill.attempt_id == taker.id)).one()
+        wrapped = session.get_one(MediaKey, taker.id).wrapped
+    store = Folder(stack.settings.data / "objects")
+    assert STILL not in store.get(still.object_name)
+    assert Vault(stack.settings.vault_key, store).get(wrapped, still.object_name) == STILL
+
+
+def test_a_newer_connection_of_the_same_attempt_closes_the_older(stack, taker):
+    async def walk():
+        async with socket(stack) as older, socket(stack) as newer:
+            first = await enter(older, taker.ticket())
+            second = await enter(newer, taker.ticket())
+            assert await closing(older) == 4001
+            assert second["stream"]["epoch"] == first["stream"]["epoch"] + 1
+            await say(newer, t="hb", at=1)
+            assert await hear(newer, "hb")
+
+    asyncio.run(walk())
+
+
+def test_what_a_candidate_sends_reaches_their_own_attempt_alone(stack, taker):
+    """No message names an attempt: the ticket did, and what a page adds to its messages is not read."""
+    with stack.db.read() as session:
+        other = session.scalars(select(Attempt.id).where(Attempt.id != taker.id)).first()
+
+    async def walk():
+        async with socket(stack) as ws:
+            await enter(ws, taker.ticket())
+            await say(ws, t="event", n=1, at=1, kind="copy", data={}, attempt=other, attempt_id=other, id=other)
+            await hear(ws, "event_ack")
+
+    asyncio.run(walk())
+    with stack.db.read() as session:
+        assert session.scalars(select(PageEvent.attempt_id).where(PageEvent.kind == "copy")).all() == [taker.id]
+
+
+def test_one_page_that_sends_nonsense_does_not_cost_another_its_contact(stack, taker):
+    async def walk():
+        async with socket(stack) as good:
+            await enter(good, taker.ticket())
+            for n in range(3):
+                async with socket(stack) as bad:
+                    # What no database can store: half of a character.
+                    await bad.send(json.dumps({"t": "hello", "ticket": "\ud800", "device": "\ud800"}))
+                    await say(good, t="hb", at=n)
+                    assert (await hear(good, "hb", 5))["at"] == n
+
+    asyncio.run(walk())
+
+
+@pytest.mark.parametrize("kind", [["copy"], {"copy": 1}, None])
+def test_a_message_of_a_strange_shape_does_not_break_the_connection(stack, taker, kind):
+    async def walk():
+        async with socket(stack) as ws:
+            await enter(ws, taker.ticket())
+            await say(ws, t="event", n=1, at=1, kind=kind)
+            assert (await hear(ws, "event_ack"))["up_to"] == 1
+
+    asyncio.run(walk())
+
+
+def test_a_console_sees_pictures_newest_first_within_its_credits(stack, taker, proctor):
+    async def walk():
+        async with socket(stack) as ws, socket(stack, "/live/proctor", PROCTOR) as console:
+            await enter(ws, taker.ticket())
+            await say(console, t="hello", ticket=ticket(stack, proctor, session_id=taker.session_id))
+            assert (await hear(console, "welcome"))["credits"] == 4
+            await say(console, t="subscribe", tiles=[taker.id], focus=None)
+            snapshot = await hear(console, "snapshot")
+            tile = snapshot["tiles"][str(taker.id)]
+            assert {row["id"]: row["name"] for row in snapshot["rows"]}[taker.id] == NAME
+            for seq in range(1, 21):
+                await ws.send(frame(seq))
+                assert (await hear(ws, "frame_ack"))["seq"] == seq
+            pictures = []
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    while True:
+                        message = await console.recv()
+                        if isinstance(message, bytes):
+                            pictures.append(wire.unpack(message))
+            assert [picture.tile for picture in pictures] == [tile] * 4
+            await say(console, t="credit", n=1)
+            async with asyncio.timeout(5):
+                while not isinstance(message := await console.recv(), bytes):
+                    pass
+            assert wire.unpack(message).seq == 20
+            assert wire.unpack(message).payload == STILL
+
+    asyncio.run(walk())
+
+
+def test_looking_at_one_candidate_makes_their_camera_faster_and_a_message_reaches_the_page(stack, taker, proctor):
+    async def walk():
+        async with socket(stack) as ws, socket(stack, "/live/proctor", PROCTOR) as console:
+            await enter(ws, taker.ticket())
+            await say(console, t="hello", ticket=ticket(stack, proctor, session_id=taker.session_id))
+            await hear(console, "welcome")
+            await say(console, t="subscribe", tiles="all", focus=taker.id)
+            command = await hear(ws, "command")
+            assert (command["action"], command["data"]) == ("rate", {"fps": 5, "width": 640, "height": 480})
+            with stack.db.write() as session:
+                attempts.write_message(session, session.get_one(Attempt, taker.id), "proctor", proctor, "All is well.", clock.now())
+            command = await hear(ws, "command", 3)
+            assert (command["action"], command["data"]["text"]) == ("message", "All is well.")
+            await say(ws, t="command_ack", id=command["id"])
+            with stack.db.write() as session:
+                attempts.submit(session, session.get_one(Attempt, taker.id), clock.now())
+            assert (await hear(ws, "command", 3))["action"] == "sync"
+            assert await closing(ws) == 4011
+
+    asyncio.run(walk())
+    with stack.db.read() as session:
+        assert session.get_one(Attempt, taker.id).state == State.SUBMITTED
+
+
+def test_bad_frames_are_refused_by_their_fault_and_the_log_holds_no_content(stack, taker):
+    token = taker.ticket()
+    payload = b"PAYLOAD-THAT-NOBODY-MAY-READ" * 4
+
+    async def walk():
+        async with socket(stack) as ws:
+            await enter(ws, token)
+            await ws.send(frame(7, payload=payload, crc=0))
+            assert await hear(ws, "nack") == {"t": "nack", "seq": None, "code": "crc"}
+            for _ in range(18):
+                await ws.send(frame(7, payload=payload))
+                assert await hear(ws, "nack") == {"t": "nack", "seq": 7, "code": "not-jpeg"}
+            await ws.send(frame(7, payload=payload))
+            assert await closing(ws) == 4008
+        # And what a broken page might say in text.
+        async with socket(stack) as ws:
+            await ws.send(json.dumps({"t": "hello", "ticket": [NAME], "device": NAME}))
+            assert await closing(ws) == 4000
+
+    asyncio.run(walk())
+    until = time.monotonic() + 5
+    while f'"attempt": {taker.id}' not in (log := stack.log.read_text()) and time.monotonic() < until:
+        time.sleep(0.1)
+    (line,) = [json.loads(line) for line in log.splitlines() if f'"attempt": {taker.id}' in line]
+    assert (line["event"], line["code"], line["reason"]) == ("candidate.hang_up", 4008, "not-jpeg")
+    for secret in (NAME, token, "PAYLOAD", DEVICE, stack.settings.secret.hex()):
+        assert secret not in log
+
+
+def test_the_health_page_answers_without_an_upgrade_and_nothing_else_does(stack):
+    assert urllib.request.urlopen(stack.url + "/live/health", timeout=5).read() == b"ok\n"
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(stack.url + "/live/candidate", timeout=5)

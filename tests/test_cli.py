@@ -1,0 +1,188 @@
+"""The one command: JSON on standard output, 0 for success, 1 for a refusal with a sentence, 2 for a wrong usage."""
+
+import json
+import os
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import delete, select, update
+
+from testing_platform import cli, clock
+from testing_platform.accounts import service as accounts
+from testing_platform.accounts.models import OneTimeLink, Person
+from testing_platform.accounts.rules import Area
+from testing_platform.audit import service as audit
+from testing_platform.audit.models import AuditEntry
+from testing_platform.bus import open_database
+from testing_platform.settings import PREFIX, Settings
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def run(folder):
+    def call(*words, code=0):
+        found = CliRunner().invoke(cli.main, ["--data", str(folder), *words])
+        assert found.exit_code == code, found.output
+        return found
+
+    return call
+
+
+@pytest.fixture
+def opened(folder, run):
+    """The database behind the commands, upgraded."""
+    run("db", "upgrade")
+    found = open_database(Settings(data=folder))
+    yield found
+    found.close()
+
+
+def add(run, email="sam@example.org", *roles, **more):
+    words = [word for role in roles or ("proctor",) for word in ("--role", role)]
+    return run("user", "add", "--name", "Sam Reed", "--email", email, *words, "--json", **more)
+
+
+def test_on_a_fresh_folder_the_doctor_says_what_to_do_and_afterwards_that_all_is_well(run):
+    before = json.loads(run("doctor", "--json", code=1).stdout)
+    assert before["ok"] is False
+    said = {check["check"]: check for check in before["checks"]}
+    assert set(said) == {"database", "time zone", "face model", "disk", "front"}
+    assert said["database"] == {"check": "database", "ok": False, "said": said["database"]["said"]}
+    assert "run `testing-platform db upgrade`" in said["database"]["said"]
+    assert [name for name, check in said.items() if not check["ok"]] == ["database"]
+    run("db", "upgrade")
+    after = json.loads(run("doctor", "--json").stdout)
+    assert after["ok"] is True
+    assert all(check["ok"] for check in after["checks"])
+
+
+def test_the_doctor_speaks_to_people_too(run):
+    found = run("doctor", code=1).stdout.splitlines()
+    assert found[0].startswith("FAULT database: ")
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize(
+    ("broken", "check", "said"),
+    [
+        (lambda m: m.setenv(PREFIX + "ZONE", "America/Nowhere"), "time zone", "no data for America/Nowhere"),
+        (lambda m: m.setattr(cli, "MODEL_SHA256", "0" * 64), "face model", "not the file that was shipped"),
+        (lambda m: m.setattr(cli, "MODEL", "none.onnx"), "face model", "is missing"),
+        (lambda m: m.setattr(cli, "LEAST_FREE", 2**60), "disk", "GiB free"),
+        (lambda m: m.setattr("testing_platform.serve.caddy", lambda: None), "front", "caddy is missing"),
+        (lambda m: m.setenv(PREFIX + "DATABASE", "sqlite:////nowhere/at/all.sqlite"), "database", "cannot be opened"),
+    ],
+)
+def test_what_the_doctor_finds(run, opened, monkeypatch, broken, check, said):
+    broken(monkeypatch)
+    found = json.loads(run("doctor", "--json", code=1).stdout)
+    faults = {one["check"]: one["said"] for one in found["checks"] if not one["ok"]}
+    assert list(faults) == [check]
+    assert said in faults[check]
+
+
+def test_upgrading_twice_is_no_trouble(run):
+    for _ in range(2):
+        assert "up to date" in run("db", "upgrade").stdout
+
+
+@pytest.mark.parametrize(
+    ("roles", "area"),
+    [(("proctor",), "proctor"), (("lead_proctor",), "proctor"), (("analyst", "approver"), "analyst"), (("operator",), "operator"), (("operator", "proctor"), "proctor")],
+)
+def test_a_new_member_of_staff_gets_a_link_to_set_up(run, opened, folder, roles, area):
+    found = json.loads(add(run, "Sam@Example.org", *roles).stdout)
+    before, _, token = found["link"].rpartition("/")
+    assert before == f"http://localhost:8000/{area}/set-up"
+    with opened.read() as session:
+        person = session.get_one(Person, found["person"])
+        assert (person.email, person.roles) == ("sam@example.org", set(roles))
+        link = accounts.find_link(session, Settings(data=folder).secret, token, Area(area), clock.now())
+        assert (link.person_id, link.purpose) == (person.id, "set_up")
+
+
+def test_adding_a_member_of_staff_works_on_a_fresh_folder(run):
+    assert json.loads(add(run).stdout)["person"] == 1
+
+
+def test_an_address_that_is_known_is_refused_and_nothing_is_added(run, opened):
+    add(run)
+    found = add(run, "SAM@example.org", "operator", code=1)
+    assert "SAM@example.org is known already" in found.stderr
+    assert found.stdout == ""
+    with opened.read() as session:
+        assert len(session.scalars(select(Person)).all()) == 1
+        assert len(session.scalars(select(OneTimeLink)).all()) == 1
+
+
+def test_a_second_link_is_for_staff_alone(run, opened):
+    add(run)
+    found = json.loads(run("user", "link", "--email", "SAM@example.org", "--json").stdout)
+    assert found["link"].startswith("http://localhost:8000/proctor/set-up/")
+    assert "is no member of staff here" in run("user", "link", "--email", "nobody@example.org", code=1).stderr
+
+
+def test_a_trail_that_is_whole_verifies_and_a_broken_one_names_each_fault(run, opened):
+    assert json.loads(run("audit", "verify", "--json").stdout) == {"entries": 0, "faults": []}
+    with opened.write() as session:
+        for n in range(4):
+            audit.record(session, "act", f"thing:{n}", clock.now())
+        session.flush()
+        audit.seal(session)
+    assert json.loads(run("audit", "verify", "--json").stdout) == {"entries": 4, "faults": []}
+    with opened.write() as session:
+        session.execute(delete(AuditEntry).where(AuditEntry.number == 2))
+        session.execute(update(AuditEntry).where(AuditEntry.number == 4).values(act="another"))
+    assert json.loads(run("audit", "verify", "--json", code=1).stdout) == {
+        "entries": 3, "faults": [{"number": 2, "what": "missing"}, {"number": 4, "what": "changed"}],
+    }  # fmt: skip
+    assert "entry 2: missing" in run("audit", "verify", code=1).stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nonsense"], ["db"], ["db", "nonsense"], ["doctor", "--nonsense"], ["user", "add"], ["user", "add", "--name", "x", "--email", "x@example.org"],
+        ["user", "add", "--name", "x", "--email", "x@example.org", "--role", "candidate"], ["audit", "verify", "extra"], ["demo", "--crowd", "99"],
+        ["bench", "nothing"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_wrong_usage_is_2(run, words):
+    found = run(*words, code=2)
+    assert "Usage" in found.output
+    assert found.stdout == "" or words == ["db"]
+
+
+def test_an_unknown_setting_is_a_refusal_with_a_sentence(run, monkeypatch):
+    monkeypatch.setenv(PREFIX + "PUBLIK_URL", "x")
+    found = run("doctor", "--json", code=1)
+    assert "unknown setting publik_url" in found.stderr
+    assert found.stdout == ""
+
+
+@pytest.mark.parametrize(("name", "text"), [("WEB_THREADS", "many"), ("SETTINGS", "/nowhere/settings.toml")])
+def test_a_setting_that_cannot_be_read_is_a_refusal_with_a_sentence(run, monkeypatch, name, text):
+    monkeypatch.setenv(PREFIX + name, text)
+    found = run("doctor", code=1)
+    assert isinstance(found.exception, SystemExit)
+    assert name.lower() in found.stderr.lower()
+    assert "Traceback" not in found.output
+
+
+@pytest.mark.parametrize("words", [["audit", "verify"], ["user", "link", "--email", "x@example.org"]], ids=" ".join)
+def test_before_the_tables_are_there_a_command_says_so(run, words):
+    found = run(*words, code=1)
+    assert isinstance(found.exception, SystemExit)
+    assert "db upgrade" in found.stderr
+
+
+def test_help_and_version_are_no_errors(run):
+    assert "audit" in run("-h").stdout
+    assert "version" in run("--version").stdout
