@@ -188,7 +188,9 @@ def verify(settings: Settings, kept: Kept) -> int:
     for place, acked in kept.events.items():
         found = stored[place]
         if len(found) != len(set(found)) or not set(found) >= set(range(1, acked + 1)):
-            raise click.ClickException(f"an acknowledged answer is missing or stored twice: attempt {place[0]}, {acked} acknowledged, {len(found)} stored")
+            raise click.ClickException(
+                f"an acknowledged answer is missing or stored twice: attempt {place[0]}, {acked} acknowledged, {len(found)} stored"
+            )
     return sum(kept.events.values())
 
 
@@ -199,8 +201,13 @@ def run(report: Report, quick: bool, port: int) -> float:
         refuse_served(one)
     others = Others()
     with tempfile.TemporaryDirectory(prefix="bench-answers-") as folder, ending() as started:
-        settings = Settings(data=Path(folder) / "data", public_url=f"http://localhost:{web_port}", web_bind=f"127.0.0.1:{web_port}",
-                            live_bind=f"127.0.0.1:{live_port}", log_level="warning")
+        settings = Settings(
+            data=Path(folder) / "data",
+            public_url=f"http://localhost:{web_port}",
+            web_bind=f"127.0.0.1:{web_port}",
+            live_bind=f"127.0.0.1:{live_port}",
+            log_level="warning",
+        )
         environment = settings.environment
         me = [sys.executable, "-m", "testing_platform.cli"]
         report.say(f"filling an administration with {CANDIDATES} attempts already begun")
@@ -231,12 +238,16 @@ def run(report: Report, quick: bool, port: int) -> float:
                 await measure(product, 1.0)  # warm
             mine: list[tuple[float, list[float], float]] = []
             bare: list[tuple[float, list[float], float]] = []
-            report.say(f"{CONNECTIONS} connections, closed loop, {pairs} pairs of {seconds:g} s; {CAMERAS} sockets beat and keep evidence meanwhile")
+            report.say(
+                f"{CONNECTIONS} connections, closed loop, {pairs} pairs of {seconds:g} s; {CAMERAS} sockets beat and keep evidence meanwhile"
+            )
             for number in range(pairs):
                 mine.append(await measure(True, seconds))
                 bare.append(await measure(False, seconds))
-                report.say(f"  pair {number + 1}: {mine[-1][0]:7.0f} saves/s, {bare[-1][0]:7.0f} empty/s, ratio {mine[-1][0] / bare[-1][0]:.2f}"
-                           f"   (p50 {percentile(mine[-1][1], .5):.1f} ms, p99 {percentile(mine[-1][1], .99):.1f} ms; bare p99 {percentile(bare[-1][1], .99):.1f} ms)")
+                report.say(
+                    f"  pair {number + 1}: {mine[-1][0]:7.0f} saves/s, {bare[-1][0]:7.0f} empty/s, ratio {mine[-1][0] / bare[-1][0]:.2f}"
+                    f"   (p50 {percentile(mine[-1][1], 0.5):.1f} ms, p99 {percentile(mine[-1][1], 0.99):.1f} ms; bare p99 {percentile(bare[-1][1], 0.99):.1f} ms)"
+                )
             ratio = median([a[0] / b[0] for a, b in zip(mine, bare, strict=True)])
             for name, found in (("saves, 16 connections, closed loop", mine), ("empty route of a bare Flask app, same server", bare)):
                 report.row(name, median([one[0] for one in found]), "1/s", [t for one in found for t in one[1]])
@@ -249,7 +260,9 @@ def run(report: Report, quick: bool, port: int) -> float:
             shots.ask("more", tickets=[one.ticket for one in begun[CAMERAS:]])
             calm: list[list[float]] = []
             busy: list[list[float]] = []
-            report.say(f"{OPEN_LOOP:g} saves/s of {CANDIDATES} candidates, open loop, {open_pairs} pairs of {open_seconds:g} s without and with a frame a second of each")
+            report.say(
+                f"{OPEN_LOOP:g} saves/s of {CANDIDATES} candidates, open loop, {open_pairs} pairs of {open_seconds:g} s without and with a frame a second of each"
+            )
             for number in range(open_pairs):
                 for found, each_second in ((calm, 0), (busy, 1)):
                     shots.ask("frames", each_second=each_second)
@@ -257,11 +270,17 @@ def run(report: Report, quick: bool, port: int) -> float:
                     shown, began = shots.ask("count").get("shown", 0), time.perf_counter()
                     found.append(await open_loop(web_port, begun, open_seconds, kept))
                     frames = (shots.ask("count").get("shown", 0) - shown) / (time.perf_counter() - began)
-                report.say(f"  pair {number + 1}: p99 {percentile(calm[-1], .99):.1f} ms without, {percentile(busy[-1], .99):.1f} ms with {frames:.0f} frames/s")
+                report.say(
+                    f"  pair {number + 1}: p99 {percentile(calm[-1], 0.99):.1f} ms without, {percentile(busy[-1], 0.99):.1f} ms with {frames:.0f} frames/s"
+                )
             shots.ask("frames", each_second=0)
             for name, found in (("saves at 100/s, no frames", calm), ("saves at 100/s, 300 candidates at 1 frame/s", busy)):
                 report.row(name, OPEN_LOOP, "1/s", [t for one in found for t in one])
-            report.row("p99 with frames over p99 without", median([percentile(b, .99) / percentile(a, .99) for a, b in zip(calm, busy, strict=True)]), "ratio")
+            report.row(
+                "p99 with frames over p99 without",
+                median([percentile(b, 0.99) / percentile(a, 0.99) for a, b in zip(calm, busy, strict=True)]),
+                "ratio",
+            )
 
         ratio = asyncio.run(whole())
         seen = shots.ask("count")
@@ -272,8 +291,6 @@ def run(report: Report, quick: bool, port: int) -> float:
         report.row("processor time of the load generator", time.process_time(), "s")
         report.row("processor used by other programs meanwhile", others.share(), "%")
         return ratio
-
-
 
 
 @click.command()

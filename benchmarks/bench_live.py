@@ -40,8 +40,9 @@ def run(report: Report, quick: bool, port: int) -> float:
         refuse_served(one)
     others = Others()
     with tempfile.TemporaryDirectory(prefix="bench-live-") as folder, ending() as started:
-        settings = Settings(data=Path(folder) / "data", public_url=f"http://localhost:{live_port}", live_bind=f"127.0.0.1:{live_port}",
-                            log_level="warning")
+        settings = Settings(
+            data=Path(folder) / "data", public_url=f"http://localhost:{live_port}", live_bind=f"127.0.0.1:{live_port}", log_level="warning"
+        )
         report.say(f"filling {ROOMS} sessions of {SEATS} attempts already begun")
         rooms = fill(settings, [SEATS] * ROOMS + [FLOODING], consoles=2)
         flooded = rooms.pop()
@@ -55,8 +56,12 @@ def run(report: Report, quick: bool, port: int) -> float:
         started.append(shots)
         shots.wait()
         slow_tiles = [one.attempt for one in rooms[0].begun[:SLOW_TILES]]
-        watching = Helper(viewers, address, origin, [
-            *((room.tickets[0], "all", 0.0) for room in rooms), (rooms[0].tickets[1], slow_tiles, 1 / SLOW_DRAWS)])
+        watching = Helper(
+            viewers,
+            address,
+            origin,
+            [*((room.tickets[0], "all", 0.0) for room in rooms), (rooms[0].tickets[1], slow_tiles, 1 / SLOW_DRAWS)],
+        )
         started.append(watching)
         watching.wait()
         report.say(f"{ROOMS * SEATS} cameras at 1 frame/s of {STILL_BYTES} bytes, {ROOMS} consoles of {SEATS} tiles, {seconds:g} s")
@@ -78,8 +83,10 @@ def run(report: Report, quick: bool, port: int) -> float:
         report.row("oldest frame that the slow viewer drew", max(slow_one, default=float("nan")) / 1000, "s (limit 2)")
         report.row("processor of live, heartbeats and evidence alone", idle, "cores")
         report.row("processor of live with the frames", used / span, "cores")
-        report.say(f"  age at the viewer p50 {percentile(quick_ones, .5):.1f} ms, p99 {percentile(quick_ones, .99):.1f} ms; "
-                   f"slow viewer at most {max(slow_one, default=float('nan')) / 1000:.2f} s; live {used / span:.2f} cores ({idle:.2f} without frames)")
+        report.say(
+            f"  age at the viewer p50 {percentile(quick_ones, 0.5):.1f} ms, p99 {percentile(quick_ones, 0.99):.1f} ms; "
+            f"slow viewer at most {max(slow_one, default=float('nan')) / 1000:.2f} s; live {used / span:.2f} cores ({idle:.2f} without frames)"
+        )
         watching.stop()
         shots.stop()
 
@@ -89,14 +96,18 @@ def run(report: Report, quick: bool, port: int) -> float:
         sender = Helper(flood, origin)
         started.append(sender)
         sender.wait()
-        report.say(f"as many frames as are taken over {FLOODING} sockets, {pairs} pairs of {flood_seconds:g} s, live against a bare websockets server")
+        report.say(
+            f"as many frames as are taken over {FLOODING} sockets, {pairs} pairs of {flood_seconds:g} s, live against a bare websockets server"
+        )
 
         def measure(product: bool) -> tuple[float, float]:
             """Frames a second of processor time, and a second."""
             server = live if product else limit
             before = server.cpu()
             tickets = [one.ticket for one in flooded.begun] if product else []
-            done = sender.ask("run", address=address if product else f"ws://127.0.0.1:{bare_port}", tickets=tickets, count=FLOODING, seconds=flood_seconds)
+            done = sender.ask(
+                "run", address=address if product else f"ws://127.0.0.1:{bare_port}", tickets=tickets, count=FLOODING, seconds=flood_seconds
+            )
             used = server.cpu() - before
             check_used(used, "live" if product else "the bare server")
             return done / used, done / flood_seconds
@@ -107,7 +118,9 @@ def run(report: Report, quick: bool, port: int) -> float:
         for number in range(pairs):
             mine.append(measure(True))
             bare.append(measure(False))
-            report.say(f"  pair {number + 1}: {mine[-1][0]:7.0f} frames per core second, bare {bare[-1][0]:7.0f}, ratio {mine[-1][0] / bare[-1][0]:.2f}")
+            report.say(
+                f"  pair {number + 1}: {mine[-1][0]:7.0f} frames per core second, bare {bare[-1][0]:7.0f}, ratio {mine[-1][0] / bare[-1][0]:.2f}"
+            )
         for name, found in (("frames taken by live", mine), ("frames taken by a bare websockets server", bare)):
             report.row(name, median([one[0] for one in found]), "frames/core s")
             report.row(f"{name}, by the clock", median([one[1] for one in found]), "frames/s")

@@ -53,8 +53,14 @@ STILL_BYTES = 12_000
 HEARTBEAT_SECONDS = 10
 EVIDENCE_SECONDS = 30
 DAY = {
-    "time_limit_minutes": 75, "check_in_opens_minutes": 30, "contact_patience_seconds": 20, "same_device_return_seconds": 120,
-    "late_grace_seconds": 5, "proctor_grant_minutes": 10, "lead_grant_minutes": 60, "automatic_hold_cap_minutes": 10,
+    "time_limit_minutes": 75,
+    "check_in_opens_minutes": 30,
+    "contact_patience_seconds": 20,
+    "same_device_return_seconds": 120,
+    "late_grace_seconds": 5,
+    "proctor_grant_minutes": 10,
+    "lead_grant_minutes": 60,
+    "automatic_hold_cap_minutes": 10,
     "abandoned_after_minutes": 60,
 }
 
@@ -80,11 +86,15 @@ class Report:
             click.echo(text)
 
     def row(self, case: str, value: float, unit: str, times_ms: Sequence[float] = ()) -> None:
-        self.rows.append({
-            "case": case, "value": round(value, 3), "unit": unit,
-            "p50_ms": round(percentile(times_ms, 0.5), 2) if times_ms else None,
-            "p99_ms": round(percentile(times_ms, 0.99), 2) if times_ms else None,
-        })
+        self.rows.append(
+            {
+                "case": case,
+                "value": round(value, 3),
+                "unit": unit,
+                "p50_ms": round(percentile(times_ms, 0.5), 2) if times_ms else None,
+                "p99_ms": round(percentile(times_ms, 0.99), 2) if times_ms else None,
+            }
+        )
 
     def end(self, ratio: float) -> None:
         if self.as_json:
@@ -228,9 +238,13 @@ def fill(settings: Settings, sizes: list[int], consoles: int = 0) -> list[Room]:
         codes = [f"B-{number:02}" for number in range(ITEMS)]
         for code in codes:
             options = {key: f"Option {key} of {code}" for key in "abcd"}
-            itembank.keep_item(session, bank, itembank.ItemDraft(code, "CST", f"The stem of {code}", options, "b", "Because.", "easy"), {}, now)
+            itembank.keep_item(
+                session, bank, itembank.ItemDraft(code, "CST", f"The stem of {code}", options, "b", "Because.", "easy"), {}, now
+            )
         form = itembank.compose_form(session, bank, "A", codes, timedelta(minutes=75), now)
-        bulletin = examinations.publish_bulletin(session, code="1229", title="Bench", open_on=now.date(), content={"test_day": DAY}, now=now)
+        bulletin = examinations.publish_bulletin(
+            session, code="1229", title="Bench", open_on=now.date(), content={"test_day": DAY}, now=now
+        )
         examination = Examination(bulletin_id=bulletin.id, title="Bench")
         session.add(examination)
         session.flush()
@@ -243,13 +257,21 @@ def fill(settings: Settings, sizes: list[int], consoles: int = 0) -> list[Room]:
             return token
 
         for number, size in enumerate(sizes):
-            place = examinations.open_session(session, administration, title=f"Room {number}", mode=Mode.REMOTE,
-                                              window=Window(now, now + timedelta(hours=8)), zone=settings.zone, now=now)
+            place = examinations.open_session(
+                session,
+                administration,
+                title=f"Room {number}",
+                mode=Mode.REMOTE,
+                window=Window(now, now + timedelta(hours=8)),
+                zone=settings.zone,
+                now=now,
+            )
             examinations.assign_proctor(session, place, proctor, now)
             begun = []
             for seat in range(size):
-                person = accounts.add_person(session, name=f"Bench {number} {seat}", email=f"{number}-{seat}@example.org",
-                                             roles={Role.CANDIDATE}, now=now)
+                person = accounts.add_person(
+                    session, name=f"Bench {number} {seat}", email=f"{number}-{seat}@example.org", roles={Role.CANDIDATE}, now=now
+                )
                 attempt = delivery.check_in(session, examinations.book(session, person, place, {}, now), vault.new_key(), now)
                 attempt.state = State.ADMITTED
                 delivery.begin(session, attempt, f"device {seat}", now)
@@ -324,8 +346,15 @@ async def commands(pipe: Connection) -> "asyncio.Queue[tuple[str, dict[str, Any]
 
 async def open_camera(live: str, origin: str, ticket: str) -> tuple[ClientConnection, int]:
     """A candidate's live socket after its welcome, and its stream epoch."""
-    socket = await connect(live + "/live/candidate", subprotocols=["tp.candidate.v1"], origin=origin, compression=None,  # type: ignore[list-item,arg-type]
-                           open_timeout=30, ping_interval=None, proxy=None)
+    socket = await connect(
+        live + "/live/candidate",
+        subprotocols=["tp.candidate.v1"],
+        origin=origin,
+        compression=None,  # type: ignore[list-item,arg-type]
+        open_timeout=30,
+        ping_interval=None,
+        proxy=None,
+    )
     await socket.send(json.dumps({"t": "hello", "ticket": ticket, "device": "bench-" + secrets.token_hex(6), "event": 0}))
     welcome = json.loads(await socket.recv())
     if welcome["t"] != "welcome":
@@ -404,7 +433,8 @@ async def cameras(pipe: Connection, live: str, origin: str, tickets: list[str]) 
     tasks: list[asyncio.Task[None]] = []
     await join(tickets)
     tasks += [
-        asyncio.create_task(around(lambda: HEARTBEAT_SECONDS, beat)), asyncio.create_task(around(lambda: EVIDENCE_SECONDS, evidence)),
+        asyncio.create_task(around(lambda: HEARTBEAT_SECONDS, beat)),
+        asyncio.create_task(around(lambda: EVIDENCE_SECONDS, evidence)),
         asyncio.create_task(around(lambda: 1 / frames_per_second if frames_per_second else 0, show)),
     ]
     pipe.send("ready")
@@ -478,7 +508,9 @@ async def flood(pipe: Connection, origin: str) -> None:
             if facts["tickets"]:
                 open_ones[address] = [await open_camera(address, origin, ticket) for ticket in facts["tickets"]]
             else:
-                open_ones[address] = [(await connect(address, compression=None, ping_interval=None, proxy=None), 0) for _ in range(facts["count"])]
+                open_ones[address] = [
+                    (await connect(address, compression=None, ping_interval=None, proxy=None), 0) for _ in range(facts["count"])
+                ]
         number += 1
         until = time.monotonic() + facts["seconds"]
         pipe.send(sum(await asyncio.gather(*(one(socket, epoch, number, until) for socket, epoch in open_ones[address]))))

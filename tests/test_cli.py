@@ -94,7 +94,13 @@ def test_upgrading_twice_is_no_trouble(run):
 
 @pytest.mark.parametrize(
     ("roles", "area"),
-    [(("proctor",), "proctor"), (("lead_proctor",), "proctor"), (("analyst", "approver"), "analyst"), (("operator",), "operator"), (("operator", "proctor"), "proctor")],
+    [
+        (("proctor",), "proctor"),
+        (("lead_proctor",), "proctor"),
+        (("analyst", "approver"), "analyst"),
+        (("operator",), "operator"),
+        (("operator", "proctor"), "proctor"),
+    ],
 )
 def test_a_new_member_of_staff_gets_a_link_to_set_up(run, opened, folder, roles, area):
     found = json.loads(add(run, "Sam@Example.org", *roles).stdout)

@@ -99,9 +99,13 @@ def test_an_answer_is_there_for_other_connections_when_the_call_returns(counter)
 
 
 def test_a_write_that_raises_keeps_nothing_and_leaves_the_lock_free(counter):
-    with pytest.raises(RuntimeError), counter.write() as session:
-        session.execute(text("INSERT INTO numbers (who) VALUES ('lost')"))
-        raise RuntimeError
+    def fails():
+        with counter.write() as session:
+            session.execute(text("INSERT INTO numbers (who) VALUES ('lost')"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
     assert counter.group(put("next")) == 1
     assert kept(counter) == ["next"]
 
@@ -204,16 +208,15 @@ def test_once_storage_is_back_writing_goes_on(counter):
 
 def test_a_broken_rule_is_not_storage_trouble(session):
     person = make.person(session)
+    session.add(Person(name="Twin", email=person.email, created_at=NOON))
     with pytest.raises(IntegrityError):
-        session.add(Person(name="Twin", email=person.email, created_at=NOON))
         session.flush()
 
 
 def test_an_address_or_a_name_never_stands_in_a_database_error(db):
+    twins = [Person(name="Marigold", email="marigold@example.org", created_at=NOON) for _ in range(2)]
     with pytest.raises(IntegrityError) as problem, db.write() as session:
-        for _ in range(2):
-            session.add(Person(name="Marigold", email="marigold@example.org", created_at=NOON))
-        session.flush()
+        session.add_all(twins)
     assert "arigold" not in str(problem.value)
 
 

@@ -32,11 +32,19 @@ class Saver(threading.Thread):
         connection = http.client.HTTPConnection(host, timeout=10)
         while not self.stop.is_set():
             self.given += 1
-            event = {"seq": self.given, "slot": self.given % make.ITEMS + 1, "option": "abcd"[self.given % 4], "state": "answered", "elapsed_ms": 5}
+            event = {
+                "seq": self.given,
+                "slot": self.given % make.ITEMS + 1,
+                "option": "abcd"[self.given % 4],
+                "state": "answered",
+                "elapsed_ms": 5,
+            }
             body = json.dumps({"device": "browser-one", "epoch": 1, "events": [event]})
             while not self.stop.is_set():
                 try:
-                    connection.request("POST", f"/api/attempts/{self.attempt_id}/responses", body, {"Authorization": f"Attempt {self.token}"})
+                    connection.request(
+                        "POST", f"/api/attempts/{self.attempt_id}/responses", body, {"Authorization": f"Attempt {self.token}"}
+                    )
                     reply = connection.getresponse()
                     said = reply.read()
                     if reply.status == 200 and json.loads(said)["acked"] >= event["seq"]:

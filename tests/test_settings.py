@@ -36,18 +36,22 @@ def test_a_misspelt_setting_is_an_error_that_names_it(tmp_path, monkeypatch, way
         monkeypatch.setenv(PREFIX + "SETTINGS", str(tmp_path / "settings.toml"))
     else:
         given = {"publik_url": "https://tests.example.gov"}
-    with pytest.raises(UnknownSetting, match="unknown setting publik_url; known: .*public_url"):
+    with pytest.raises(UnknownSetting, match=r"unknown setting publik_url; known: .*public_url"):
         Settings.load(**given)
 
 
-@pytest.mark.parametrize(("text", "value"), [("1", True), ("true", True), ("Yes", True), ("on", True), ("0", False), ("false", False), ("", False)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("1", True), ("true", True), ("Yes", True), ("on", True), ("0", False), ("false", False), ("", False)]
+)
 def test_yes_and_no(monkeypatch, text, value):
     monkeypatch.setenv(PREFIX + "DEMO", text)
     assert Settings.load().demo is value
 
 
 def test_a_child_process_reads_the_same_settings(tmp_path, monkeypatch):
-    given = Settings(data=tmp_path / "data", keys=tmp_path / "keys", public_url="https://tests.example.gov", web_threads=3, demo=True, proxies=0)
+    given = Settings(
+        data=tmp_path / "data", keys=tmp_path / "keys", public_url="https://tests.example.gov", web_threads=3, demo=True, proxies=0
+    )
     for name, text in given.environment.items():
         monkeypatch.setenv(name, text)
     found = Settings.load()

@@ -54,8 +54,10 @@ def test_the_installed_wheel_serves_pages_styles_scripts_and_fonts(wheel, tmp_pa
     subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)], check=True)
     port = free_ports()
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("TESTING_PLATFORM_", "PYTHON"))} | {
-        "TESTING_PLATFORM_DATA": str(tmp_path / "data"), "TESTING_PLATFORM_PUBLIC_URL": f"http://localhost:{port}",
-        "TESTING_PLATFORM_WEB_BIND": f"127.0.0.1:{port + 1}", "TESTING_PLATFORM_LIVE_BIND": f"127.0.0.1:{port + 2}",
+        "TESTING_PLATFORM_DATA": str(tmp_path / "data"),
+        "TESTING_PLATFORM_PUBLIC_URL": f"http://localhost:{port}",
+        "TESTING_PLATFORM_WEB_BIND": f"127.0.0.1:{port + 1}",
+        "TESTING_PLATFORM_LIVE_BIND": f"127.0.0.1:{port + 2}",
     }
 
     def get(path: str) -> tuple[str, bytes]:

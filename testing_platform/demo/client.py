@@ -165,7 +165,10 @@ class Browser:
     def __init__(self, base: str, connector: aiohttp.BaseConnector | None = None) -> None:
         self.base = base.rstrip("/")
         self.http = aiohttp.ClientSession(
-            connector=connector, connector_owner=connector is None, timeout=aiohttp.ClientTimeout(total=15), raise_for_status=False,
+            connector=connector,
+            connector_owner=connector is None,
+            timeout=aiohttp.ClientTimeout(total=15),
+            raise_for_status=False,
         )
         self.csrf = ""
         # While the line is lost nothing is called and nothing is heard.
@@ -219,13 +222,18 @@ class Browser:
 Still = Callable[[int, int], bytes]
 
 
-async def _talk(
-    live: str, path: str, subprotocol: str, origin: str, hello: dict[str, Any]
-) -> tuple[ClientConnection, dict[str, Any]]:
+async def _talk(live: str, path: str, subprotocol: str, origin: str, hello: dict[str, Any]) -> tuple[ClientConnection, dict[str, Any]]:
     """An open live socket after its welcome. Raises Refused when there is none."""
     socket = await connect(
-        live + path, subprotocols=[subprotocol], origin=origin, compression=None, max_size=MOST_BYTES,  # type: ignore[list-item,arg-type]
-        open_timeout=10, close_timeout=2, ping_interval=None, proxy=None,
+        live + path,
+        subprotocols=[subprotocol],
+        origin=origin,
+        compression=None,
+        max_size=MOST_BYTES,  # type: ignore[list-item,arg-type]
+        open_timeout=10,
+        close_timeout=2,
+        ping_interval=None,
+        proxy=None,
     )
     await socket.send(json.dumps(hello))
     first = json.loads(await asyncio.wait_for(socket.recv(), 15))
@@ -243,7 +251,13 @@ class CandidateClient(Browser):
     """One candidate at one browser."""
 
     def __init__(
-        self, base: str, *, live: str = "", origin: str = "", still: Still | None = None, seed: int = 0,
+        self,
+        base: str,
+        *,
+        live: str = "",
+        origin: str = "",
+        still: Still | None = None,
+        seed: int = 0,
         connector: aiohttp.BaseConnector | None = None,
     ) -> None:
         super().__init__(base, connector)
@@ -302,14 +316,24 @@ class CandidateClient(Browser):
     async def system_check(self) -> None:
         await self.measure_clock()
         began = time.perf_counter()
-        await self.call("POST", f"/api/candidate/attempts/{self.attempt}/probe", data=bytes(131072),
-                        headers={"X-CSRFToken": self.csrf, "Content-Type": "application/octet-stream"})
+        await self.call(
+            "POST",
+            f"/api/candidate/attempts/{self.attempt}/probe",
+            data=bytes(131072),
+            headers={"X-CSRFToken": self.csrf, "Content-Type": "application/octet-stream"},
+        )
         seconds = max(time.perf_counter() - began, 1e-3)
-        await self.post_json(f"/api/candidate/attempts/{self.attempt}/system-check", {
-            "browser": "A simulated browser", "camera": {"ok": True, "error": None, "label": "Drawn camera", "width": 640, "height": 480},
-            "clock_offset_ms": round(self.contact.offset - (time.time() * 1000 - running_ms()), 1), "rtt_ms": round(self.contact.shortest, 1),
-            "upload_kbps": round(131072 * 8 / 1000 / seconds), "screen": {"width": 1366, "height": 768},
-        })
+        await self.post_json(
+            f"/api/candidate/attempts/{self.attempt}/system-check",
+            {
+                "browser": "A simulated browser",
+                "camera": {"ok": True, "error": None, "label": "Drawn camera", "width": 640, "height": 480},
+                "clock_offset_ms": round(self.contact.offset - (time.time() * 1000 - running_ms()), 1),
+                "rtt_ms": round(self.contact.shortest, 1),
+                "upload_kbps": round(131072 * 8 / 1000 / seconds),
+                "screen": {"width": 1366, "height": 768},
+            },
+        )
 
     async def measure_clock(self, tries: int = 5) -> None:
         for _ in range(tries):
@@ -319,8 +343,12 @@ class CandidateClient(Browser):
 
     async def photo(self) -> None:
         assert self.still is not None
-        await self.call("POST", f"/api/candidate/attempts/{self.attempt}/photo", data=self.still(640, 480),
-                        headers={"X-CSRFToken": self.csrf, "Content-Type": "image/jpeg"})
+        await self.call(
+            "POST",
+            f"/api/candidate/attempts/{self.attempt}/photo",
+            data=self.still(640, 480),
+            headers={"X-CSRFToken": self.csrf, "Content-Type": "image/jpeg"},
+        )
 
     async def place(self) -> dict[str, Any]:
         found: dict[str, Any] = (await self.call("GET", f"/api/candidate/attempts/{self.attempt}/place")).body
@@ -342,8 +370,12 @@ class CandidateClient(Browser):
         if "player" not in page.data:
             raise Refused(409, {"code": where})
         self.player = page.data["player"]
-        self.slots = {int(name.removeprefix("slot-")): options for form in page.forms for name, options in form.choices.items()
-                      if name.startswith("slot-")}
+        self.slots = {
+            int(name.removeprefix("slot-")): options
+            for form in page.forms
+            for name, options in form.choices.items()
+            if name.startswith("slot-")
+        }
         self.status = self.player["status"]
         self.contact.patience = self.player["patience_seconds"] * 1000
         return self.player
@@ -445,8 +477,18 @@ class CandidateClient(Browser):
         if self.offline:
             raise Away("the line is lost")
         try:
-            socket, welcome = await _talk(self.live, "/live/candidate", "tp.candidate.v1", self.origin, {
-                "t": "hello", "ticket": ticket or await self.ticket(), "event": self._event - len(self.page_events), "device": self.journal.device})
+            socket, welcome = await _talk(
+                self.live,
+                "/live/candidate",
+                "tp.candidate.v1",
+                self.origin,
+                {
+                    "t": "hello",
+                    "ticket": ticket or await self.ticket(),
+                    "event": self._event - len(self.page_events),
+                    "device": self.journal.device,
+                },
+            )
         except (OSError, TimeoutError, WebSocketException, ValueError) as problem:
             raise Away(type(problem).__name__) from problem
         self.socket, self.policy = socket, welcome["policy"]
@@ -592,7 +634,12 @@ class ProctorClient(Browser):
         return str((await self.post_json(f"/api/proctor/sessions/{session_id}/ticket"))["ticket"])
 
     async def console(
-        self, ticket: str, tiles: list[int] | str = "all", *, drawn: Callable[[Frame], None] = lambda frame: None, seconds_to_draw: float = 0,
+        self,
+        ticket: str,
+        tiles: list[int] | str = "all",
+        *,
+        drawn: Callable[[Frame], None] = lambda frame: None,
+        seconds_to_draw: float = 0,
     ) -> int:
         """A console's socket until it ends; `drawn` is called with each picture, in the order in which a slow or quick screen draws them."""
         try:
@@ -626,7 +673,9 @@ class ProctorClient(Browser):
             await asyncio.sleep(10)
             await socket.send('{"t": "hb"}')
 
-    async def _draw_forever(self, socket: ClientConnection, arrived: "asyncio.Queue[Frame]", drawn: Callable[[Frame], None], seconds: float) -> None:
+    async def _draw_forever(
+        self, socket: ClientConnection, arrived: "asyncio.Queue[Frame]", drawn: Callable[[Frame], None], seconds: float
+    ) -> None:
         while True:
             frame = await arrived.get()
             await asyncio.sleep(seconds)
@@ -660,11 +709,14 @@ class RawSaver(asyncio.Protocol):
 
     def prepare(self, path: str, host: str, token: str = "", device: str = "", epoch: int = 1) -> None:
         """The request around its number; the number is padded with spaces, which JSON allows, so that the length stays the same."""
-        body = json.dumps({"device": device, "epoch": epoch, "events": [
-            {"seq": 0, "slot": 0, "option": "b", "state": "answered", "elapsed_ms": 8120}]})
+        body = json.dumps(
+            {"device": device, "epoch": epoch, "events": [{"seq": 0, "slot": 0, "option": "b", "state": "answered", "elapsed_ms": 8120}]}
+        )
         before, after = body.split('"seq": 0, "slot": 0')
-        head = (f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Attempt {token}\r\nContent-Type: application/json\r\n"
-                f"Content-Length: {len(before) + len(after) + len(self._number(1, 1))}\r\n\r\n")
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Attempt {token}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(before) + len(after) + len(self._number(1, 1))}\r\n\r\n"
+        )
         self._before, self._after = (head + before).encode(), after.encode()
 
     @staticmethod

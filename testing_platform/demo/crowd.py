@@ -39,12 +39,20 @@ VISITOR_PATIENCE = 45.0
 ROUND = 3.0
 
 QUESTIONS = (
-    "May I drink some water?", "My dog is barking. Is that all right?", "Can I use scratch paper?", "Is there a break?",
-    "Does a question without an answer count against me?", "Can you still see me?", "I heard the doorbell. May I stay seated?",
+    "May I drink some water?",
+    "My dog is barking. Is that all right?",
+    "Can I use scratch paper?",
+    "Is there a break?",
+    "Does a question without an answer count against me?",
+    "Can you still see me?",
+    "I heard the doorbell. May I stay seated?",
     "Can I go back to an earlier question?",
 )
 REPLIES = (
-    "Yes, that is fine.", "Yes. Please stay where I can see you.", "That is all right, go on.", "Yes, I can see you well.",
+    "Yes, that is fine.",
+    "Yes. Please stay where I can see you.",
+    "That is all right, go on.",
+    "Yes, I can see you well.",
     "Please look at the rules on your screen, or call the help desk if you are not sure.",
 )
 NOTES = ("Please move a little closer to the camera.", "Please turn on a light in front of you.", "Your picture is a little dark.")
@@ -65,7 +73,9 @@ async def patiently(step: Callable[[], Awaitable[T]], chance: random.Random) -> 
 class Member:
     """One simulated candidate, from arrival to receipt."""
 
-    def __init__(self, person_id: int, code: str, base: str, connector: aiohttp.BaseConnector, *, arrives_in: float, head_start_until: float) -> None:
+    def __init__(
+        self, person_id: int, code: str, base: str, connector: aiohttp.BaseConnector, *, arrives_in: float, head_start_until: float
+    ) -> None:
         self.person_id = person_id
         self.code = code
         self.arrives_in = arrives_in
@@ -109,7 +119,7 @@ class Member:
         while True:
             step = await self._try(client.step)
             # Within the first seconds the room fills; later arrivals read what they are asked.
-            await asyncio.sleep(self.chance.uniform(0.2, 1) if time.monotonic() < self.head_start_until - 60 else self.chance.uniform(2, 9))
+            await asyncio.sleep(self.chance.uniform(0.2, 1) if time.monotonic() < self.head_start_until else self.chance.uniform(2, 9))
             try:
                 match step:
                     case "consent":
@@ -145,7 +155,13 @@ class Member:
     async def _take_test(self) -> None:
         client = self.client
         await self._try(client.open_test)
-        for work in (client.live_forever, self._stay_in_contact, self._save_forever, self._lose_line_now_and_then, self._notice_now_and_then):
+        for work in (
+            client.live_forever,
+            self._stay_in_contact,
+            self._save_forever,
+            self._lose_line_now_and_then,
+            self._notice_now_and_then,
+        ):
             self._help(work)
         given = {int(slot): answer["option"] for slot, answer in client.player["answers"].items() if answer["option"]}
         self._head_start(given)
@@ -227,7 +243,9 @@ class Member:
         while True:
             with contextlib.suppress(TimeoutError):
                 # A covered page tries more often: the candidate looks at a sentence that says so.
-                await asyncio.wait_for(client.sync.wait(), 2 if client.covered or client.status == "covered" else client.player["state_seconds"])
+                await asyncio.wait_for(
+                    client.sync.wait(), 2 if client.covered or client.status == "covered" else client.player["state_seconds"]
+                )
             client.sync.clear()
             try:
                 await client.stay_in_contact()
@@ -338,7 +356,9 @@ class Proctor:
                 raise
 
     async def _pause_someone(self, rows: dict[int, dict[str, Any]]) -> None:
-        running = [row["id"] for row in rows.values() if row["state"] == "in_progress" and row["link"] == "online" and row["id"] in self.own()]
+        running = [
+            row["id"] for row in rows.values() if row["state"] == "in_progress" and row["link"] == "online" and row["id"] in self.own()
+        ]
         if not running:
             return
         attempt_id, note = self.chance.choice(running), self.chance.choice(NOTES)
@@ -381,15 +401,19 @@ class Crowd:
         began = time.monotonic()
         for person_id, code in [one for one in codes if one[0] not in here][: self.count - len(here)]:
             arrives_in = self.chance.uniform(0, ARRIVE_WITHIN) if first else self.chance.uniform(3, 20)
-            member = Member(person_id, code, self.base, connector, arrives_in=arrives_in,
-                            head_start_until=began + HEAD_START_WITHIN if first else 0)
+            member = Member(
+                person_id, code, self.base, connector, arrives_in=arrives_in, head_start_until=began + HEAD_START_WITHIN if first else 0
+            )
             self.members[asyncio.create_task(member.run())] = member
 
     async def run(self) -> None:
         await self._wait_for_server()
         connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, keepalive_timeout=60)
-        proctor = Proctor(ProctorClient(self.base, connector=connector), lambda: {m.client.attempt for m in self.members.values()},
-                          min(LEFT_WAITING, self.count // 6))
+        proctor = Proctor(
+            ProctorClient(self.base, connector=connector),
+            lambda: {m.client.attempt for m in self.members.values()},
+            min(LEFT_WAITING, self.count // 6),
+        )
         watching = asyncio.create_task(proctor.run())
         try:
             await self._fill(connector, first=True)

@@ -100,11 +100,18 @@ def _curve(points: list[Point], steps: int = 6) -> list[Point]:
         a, b, c, d = (points[(at + k - 1) % count] for k in range(4))
         for step in range(steps):
             t = step / steps
-            found.append(tuple(  # type: ignore[arg-type]
-                0.5 * (2 * b[k] + (c[k] - a[k]) * t + (2 * a[k] - 5 * b[k] + 4 * c[k] - d[k]) * t * t
-                       + (3 * b[k] - a[k] - 3 * c[k] + d[k]) * t**3)
-                for k in (0, 1)
-            ))
+            found.append(
+                tuple(  # type: ignore[arg-type]
+                    0.5
+                    * (
+                        2 * b[k]
+                        + (c[k] - a[k]) * t
+                        + (2 * a[k] - 5 * b[k] + 4 * c[k] - d[k]) * t * t
+                        + (3 * b[k] - a[k] - 3 * c[k] + d[k]) * t**3
+                    )
+                    for k in (0, 1)
+                )
+            )
     return found
 
 
@@ -123,7 +130,9 @@ class Figure:
         self.wall = _colour(chance.choice(WALLS))
         self.style = chance.choice(("short", "short", "bob", "long", "bun", "curls", "side", "bald", "scarf"))
         self.glasses = chance.choice(("none", "none", "round", "square", "half"))
-        self.beard = chance.choice(("none", "none", "none", "full", "moustache")) if self.style in ("short", "side", "bald", "curls") else "none"
+        self.beard = (
+            chance.choice(("none", "none", "none", "full", "moustache")) if self.style in ("short", "side", "bald", "curls") else "none"
+        )
         self.dress = chance.choice(("crew", "collar", "stripes", "hood", "buttons"))
         self.earrings = self.style in ("bob", "long", "bun") and chance.random() < 0.5
         self.width, self.height = chance.uniform(31, 36), chance.uniform(41, 46)
@@ -147,9 +156,14 @@ class Figure:
         thinking = 0 <= t - self.thinks_at <= 7
         blink = any(0 <= t - at < 0.3 for at in self.blinks)
         return Pose(
-            sway=3.5 * wave[0] + 1.5 * wave[2], breath=1.3 * wave[5], turn=0.42 * wave[1] + 0.25 * wave[3] + (0.2 if thinking else 0),
-            nod=0.25 * wave[2] + 0.9 * reading, tilt=2.5 * wave[1] + (5 if thinking else 0), eyes=0.08 if blink else 1 - 0.35 * reading,
-            mouth=0.5 + 0.5 * wave[4], hand=thinking,
+            sway=3.5 * wave[0] + 1.5 * wave[2],
+            breath=1.3 * wave[5],
+            turn=0.42 * wave[1] + 0.25 * wave[3] + (0.2 if thinking else 0),
+            nod=0.25 * wave[2] + 0.9 * reading,
+            tilt=2.5 * wave[1] + (5 if thinking else 0),
+            eyes=0.08 if blink else 1 - 0.35 * reading,
+            mouth=0.5 + 0.5 * wave[4],
+            hand=thinking,
         )
 
     # ------------------------------------------------------------ pictures
@@ -199,7 +213,11 @@ class Figure:
         pen.box(left + 6, 24, 74, 80, (238, 214, 176), outline=False)
         pen.oval((left + 26, 46), (13, 6), (252, 250, 248), outline=False)
         pen.oval((left + 36, 42), (12, 7), (252, 250, 248), outline=False)
-        pen.shape([(left + 6, 104), (left + 6, 88), (left + 30, 80), (left + 56, 90), (left + 80, 82), (left + 80, 104)], (128, 168, 138), outline=False)
+        pen.shape(
+            [(left + 6, 104), (left + 6, 88), (left + 30, 80), (left + 56, 90), (left + 80, 82), (left + 80, 104)],
+            (128, 168, 138),
+            outline=False,
+        )
         pen.line([(left + 43, 24), (left + 43, 104)], 2.4, (250, 247, 240))
         pen.line([(left + 6, 62), (left + 80, 62)], 2.4, (250, 247, 240))
         pen.box(left - 4, 108, 94, 6, (246, 242, 234))
@@ -246,7 +264,9 @@ class Figure:
     def _cat(self, pen: Pen, seconds: float) -> None:
         left, fur = 268, (92, 122, 158)
         tail = 7 * math.sin(2 * math.pi * seconds / 5)
-        pen.line(_curve([(left + 24, 196), (left + 38, 186), (left + 36 + tail, 164), (left + 36 + tail, 165), (left + 38, 187)])[:18], 6, fur)
+        pen.line(
+            _curve([(left + 24, 196), (left + 38, 186), (left + 36 + tail, 164), (left + 36 + tail, 165), (left + 38, 187)])[:18], 6, fur
+        )
         pen.oval((left + 6, 200), (23, 20), fur)
         pen.shape([(left - 12, 176), (left - 8, 160), (left - 1, 170), (left + 8, 170), (left + 15, 160), (left + 19, 176)], fur)
         pen.oval((left + 3, 180), (16, 13), fur)
@@ -258,7 +278,17 @@ class Figure:
     def _body(self, pen: Pen, pose: Pose) -> None:
         x, y = self.place[0] + 0.7 * pose.sway, self.place[1] + 62 - pose.breath
         pen.shape(_curve([(x - 15, y - 24), (x + 15, y - 24), (x + 16, y + 8), (x - 16, y + 8)]), _shade(self.skin, 0.9))
-        shoulders = [(x - 92, 262), (x - 84, y + 34), (x - 56, y + 12), (x - 20, y - 1), (x, y + 6), (x + 20, y - 1), (x + 56, y + 12), (x + 84, y + 34), (x + 92, 262)]
+        shoulders = [
+            (x - 92, 262),
+            (x - 84, y + 34),
+            (x - 56, y + 12),
+            (x - 20, y - 1),
+            (x, y + 6),
+            (x + 20, y - 1),
+            (x + 56, y + 12),
+            (x + 84, y + 34),
+            (x + 92, 262),
+        ]
         pen.shape(_curve(shoulders, 5), self.clothes)
         dark, light = _shade(self.clothes, 0.78), _shade(self.clothes, 1.25)
         match self.dress:
@@ -284,9 +314,25 @@ class Figure:
         w, h = self.width, self.height
         match self.style:
             case "long":
-                pen.shape(_curve([(x - w - 9, y - 10), (x, y - h - 10), (x + w + 9, y - 10), (x + w + 12, y + 66), (x + 20, y + 74), (x - 20, y + 74), (x - w - 12, y + 66)]), self.hair)
+                pen.shape(
+                    _curve(
+                        [
+                            (x - w - 9, y - 10),
+                            (x, y - h - 10),
+                            (x + w + 9, y - 10),
+                            (x + w + 12, y + 66),
+                            (x + 20, y + 74),
+                            (x - 20, y + 74),
+                            (x - w - 12, y + 66),
+                        ]
+                    ),
+                    self.hair,
+                )
             case "bob":
-                pen.shape(_curve([(x - w - 9, y - 8), (x, y - h - 9), (x + w + 9, y - 8), (x + w + 9, y + 32), (x, y + 40), (x - w - 9, y + 32)]), self.hair)
+                pen.shape(
+                    _curve([(x - w - 9, y - 8), (x, y - h - 9), (x + w + 9, y - 8), (x + w + 9, y + 32), (x, y + 40), (x - w - 9, y + 32)]),
+                    self.hair,
+                )
             case "bun":
                 pen.oval((x, y - h - 11), (16, 14), self.hair)
                 pen.oval((x, y - 6), (w + 5, h), self.hair)
@@ -295,7 +341,21 @@ class Figure:
                     away = (x + (w + 3) * math.cos(math.radians(angle)), y - 8 + (h - 2) * math.sin(math.radians(angle)))
                     pen.oval(away, (14, 14), self.hair)
             case "scarf":
-                pen.shape(_curve([(x - w - 11, y), (x - w, y - 34), (x, y - h - 12), (x + w, y - 34), (x + w + 11, y), (x + w + 6, y + 62), (x, y + 78), (x - w - 6, y + 62)]), _shade(self.clothes, 1.2))
+                pen.shape(
+                    _curve(
+                        [
+                            (x - w - 11, y),
+                            (x - w, y - 34),
+                            (x, y - h - 12),
+                            (x + w, y - 34),
+                            (x + w + 11, y),
+                            (x + w + 6, y + 62),
+                            (x, y + 78),
+                            (x - w - 6, y + 62),
+                        ]
+                    ),
+                    _shade(self.clothes, 1.2),
+                )
 
     def _head(self, pen: Pen, head: Point, pose: Pose) -> None:
         x, y = head
@@ -312,8 +372,18 @@ class Figure:
         if not covered_ears:
             for side in (-1, 1):
                 pen.oval(at(side * (w + 1), 2), (6, 9), _shade(self.skin, 0.92), pose.tilt)
-        face = [at(0, -h), at(w * 0.72, -h * 0.72), at(w, -2), at(w * 0.86, h * 0.5), at(w * 0.4, h * 0.92), at(0, h), at(-w * 0.4, h * 0.92),
-                at(-w * 0.86, h * 0.5), at(-w, -2), at(-w * 0.72, -h * 0.72)]
+        face = [
+            at(0, -h),
+            at(w * 0.72, -h * 0.72),
+            at(w, -2),
+            at(w * 0.86, h * 0.5),
+            at(w * 0.4, h * 0.92),
+            at(0, h),
+            at(-w * 0.4, h * 0.92),
+            at(-w * 0.86, h * 0.5),
+            at(-w, -2),
+            at(-w * 0.72, -h * 0.72),
+        ]
         pen.shape(_curve(face), self.skin)
         for side in (-1, 1):
             pen.oval(at(side * w * 0.56, 15), (7, 4.5), _shade_towards(self.skin, (120, 120, 232), 0.22), pose.tilt, outline=False)
@@ -346,22 +416,63 @@ class Figure:
     def _beard(self, pen: Pen, at: Face, pose: Pose) -> None:
         w, h = self.width, self.height
         if self.beard == "full":
-            pen.shape(_curve([at(-w * 0.95, 6), at(-w * 0.5, 14), at(0, 15), at(w * 0.5, 14), at(w * 0.95, 6), at(w * 0.8, h * 0.66), at(0, h + 5), at(-w * 0.8, h * 0.66)]), self.hair)
+            pen.shape(
+                _curve(
+                    [
+                        at(-w * 0.95, 6),
+                        at(-w * 0.5, 14),
+                        at(0, 15),
+                        at(w * 0.5, 14),
+                        at(w * 0.95, 6),
+                        at(w * 0.8, h * 0.66),
+                        at(0, h + 5),
+                        at(-w * 0.8, h * 0.66),
+                    ]
+                ),
+                self.hair,
+            )
             pen.oval(at(0, 22), (10, 5), self.skin, pose.tilt, outline=False)
         elif self.beard == "moustache":
             pen.shape(_curve([at(-13, 18), at(0, 13), at(13, 18), at(0, 18.5)]), self.hair)
 
     def _hair_before(self, pen: Pen, at: Face) -> None:
         w, h = self.width, self.height
-        cap = [at(-w - 3, 0), at(-w - 1, -h * 0.6), at(-w * 0.5, -h - 5), at(0, -h - 8), at(w * 0.5, -h - 5), at(w + 1, -h * 0.6), at(w + 3, 0)]
+        cap = [
+            at(-w - 3, 0),
+            at(-w - 1, -h * 0.6),
+            at(-w * 0.5, -h - 5),
+            at(0, -h - 8),
+            at(w * 0.5, -h - 5),
+            at(w + 1, -h * 0.6),
+            at(w + 3, 0),
+        ]
         match self.style:
             case "short":
-                pen.shape(_curve([at(-w - 2, -5), *cap[1:-1], at(w + 2, -5), at(w * 0.86, -h * 0.36), at(w * 0.6, -h * 0.64), at(0, -h * 0.7),
-                                  at(-w * 0.6, -h * 0.64), at(-w * 0.86, -h * 0.36)]), self.hair)
+                pen.shape(
+                    _curve(
+                        [
+                            at(-w - 2, -5),
+                            *cap[1:-1],
+                            at(w + 2, -5),
+                            at(w * 0.86, -h * 0.36),
+                            at(w * 0.6, -h * 0.64),
+                            at(0, -h * 0.7),
+                            at(-w * 0.6, -h * 0.64),
+                            at(-w * 0.86, -h * 0.36),
+                        ]
+                    ),
+                    self.hair,
+                )
             case "side":
-                pen.shape(_curve([*cap, at(w * 0.84, -h * 0.42), at(w * 0.1, -h * 0.5), at(-w * 0.45, -h * 0.78), at(-w * 0.88, -h * 0.36)]), self.hair)
+                pen.shape(
+                    _curve([*cap, at(w * 0.84, -h * 0.42), at(w * 0.1, -h * 0.5), at(-w * 0.45, -h * 0.78), at(-w * 0.88, -h * 0.36)]),
+                    self.hair,
+                )
             case "bob":
-                pen.shape(_curve([*cap[1:-1], at(w * 0.9, -h * 0.3), at(w * 0.45, -h * 0.44), at(-w * 0.45, -h * 0.44), at(-w * 0.9, -h * 0.3)]), self.hair)
+                pen.shape(
+                    _curve([*cap[1:-1], at(w * 0.9, -h * 0.3), at(w * 0.45, -h * 0.44), at(-w * 0.45, -h * 0.44), at(-w * 0.9, -h * 0.3)]),
+                    self.hair,
+                )
             case "long" | "bun":
                 pen.shape(_curve([*cap, at(w * 0.8, -h * 0.45), at(0, -h * 0.86), at(-w * 0.8, -h * 0.45)]), self.hair)
             case "curls":

@@ -351,7 +351,9 @@ def focus(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) -> 
             for m in attempts.messages_after(session, attempt.id, 0)
         ],
         "photo": f"{base}/photo.jpg?v={photo.facts['sha256'][:12]}" if photo else None,
-        "evidence": [{"at": clock.to_ms(still.captured_at), "url": f"{base}/evidence/{still.id}.jpg"} for still in reversed(evidence.all())],
+        "evidence": [
+            {"at": clock.to_ms(still.captured_at), "url": f"{base}/evidence/{still.id}.jpg"} for still in reversed(evidence.all())
+        ],
         "steps": [{"step": step.step, "state": step.state} for step in steps],
     }
 

@@ -32,9 +32,17 @@ def test_a_code_has_no_letters_that_are_mixed_up_on_the_telephone():
 @pytest.mark.parametrize(
     ("path", "area"),
     [
-        ("/candidate/", Area.CANDIDATE), ("/candidate", Area.CANDIDATE), ("/api/candidate/attempts/3/ticket", Area.CANDIDATE),
-        ("/proctor/sessions/1", Area.PROCTOR), ("/api/proctor/attempts/1/acts", Area.PROCTOR), ("/analyst/", Area.ANALYST),
-        ("/operator/", Area.OPERATOR), ("/", Area.PUBLIC), ("/api/", Area.PUBLIC), ("/api/clock", Area.PUBLIC), ("/candidates/", Area.PUBLIC),
+        ("/candidate/", Area.CANDIDATE),
+        ("/candidate", Area.CANDIDATE),
+        ("/api/candidate/attempts/3/ticket", Area.CANDIDATE),
+        ("/proctor/sessions/1", Area.PROCTOR),
+        ("/api/proctor/attempts/1/acts", Area.PROCTOR),
+        ("/analyst/", Area.ANALYST),
+        ("/operator/", Area.OPERATOR),
+        ("/", Area.PUBLIC),
+        ("/api/", Area.PUBLIC),
+        ("/api/clock", Area.PUBLIC),
+        ("/candidates/", Area.PUBLIC),
         ("/static/candidate/x.js", Area.PUBLIC),
     ],
 )

@@ -185,8 +185,14 @@ def test_a_link_on_a_page_of_ours_leads_straight_through_and_works_once(candidat
 @pytest.mark.parametrize(
     ("area", "minutes", "status"),
     [
-        ("candidate", 0, 200), ("candidate", 29, 200), ("candidate", 30, 410),
-        ("proctor", 0, 410), ("analyst", 0, 410), ("operator", 0, 410), ("public", 0, 404), ("elsewhere", 0, 404),
+        ("candidate", 0, 200),
+        ("candidate", 29, 200),
+        ("candidate", 30, 410),
+        ("proctor", 0, 410),
+        ("analyst", 0, 410),
+        ("operator", 0, 410),
+        ("public", 0, 404),
+        ("elsewhere", 0, 404),
     ],
 )
 def test_a_link_opens_its_own_area_for_half_an_hour(candidate, db, settings, visit, time, area, minutes, status):
@@ -218,7 +224,14 @@ def test_a_password_and_six_digits_open(proctor, visit, time):
 
 @pytest.mark.parametrize(
     "typed",
-    [{"password": "wrong horse battery"}, {"code": "000000"}, {"code": ""}, {"code": "١٢٣٤٥٦"}, {"email": "nobody@example.org"}, {"email": ""}],
+    [
+        {"password": "wrong horse battery"},
+        {"code": "000000"},
+        {"code": ""},
+        {"code": "١٢٣٤٥٦"},
+        {"email": "nobody@example.org"},
+        {"email": ""},
+    ],
     ids=lambda typed: " ".join(map(str, typed.items())),
 )
 def test_one_sentence_for_whatever_was_wrong(proctor, visit, time, typed):
@@ -414,11 +427,18 @@ def test_cookies_on_https_are_bound_to_the_host_and_to_tls(candidate, settings, 
 @pytest.mark.parametrize(
     ("wanted", "leads"),
     [
-        ("", "/candidate/"), ("/candidate/attempts/3/test", "/candidate/attempts/3/test"),
-        ("https://elsewhere.example/", "/candidate/"), ("//elsewhere.example/candidate/", "/candidate/"),
-        ("/candidate//elsewhere.example", "/candidate/"), ("/candidate/%5Celsewhere.example", "/candidate/"),
-        ("/%5Celsewhere.example", "/candidate/"), ("/proctor/", "/candidate/"), ("candidate/", "/candidate/"), ("/candidate", "/candidate/"),
-        ("javascript:alert(1)", "/candidate/"), ("%20//elsewhere.example", "/candidate/"),
+        ("", "/candidate/"),
+        ("/candidate/attempts/3/test", "/candidate/attempts/3/test"),
+        ("https://elsewhere.example/", "/candidate/"),
+        ("//elsewhere.example/candidate/", "/candidate/"),
+        ("/candidate//elsewhere.example", "/candidate/"),
+        ("/candidate/%5Celsewhere.example", "/candidate/"),
+        ("/%5Celsewhere.example", "/candidate/"),
+        ("/proctor/", "/candidate/"),
+        ("candidate/", "/candidate/"),
+        ("/candidate", "/candidate/"),
+        ("javascript:alert(1)", "/candidate/"),
+        ("%20//elsewhere.example", "/candidate/"),
     ],
 )
 def test_a_sign_in_leads_to_a_page_of_its_own_area_alone(candidate, visit, wanted, leads):

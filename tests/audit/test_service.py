@@ -64,7 +64,9 @@ def test_more_than_one_round_seals_everything_in_order(db):
             record(session, "act", f"thing:{n}", NOON)
         session.flush()
         assert [seal(session, limit=3) for _ in range(4)] == [3, 3, 1, 0]
-        assert [entry.object for entry in session.scalars(select(AuditEntry).order_by(AuditEntry.number))] == [f"thing:{n}" for n in range(7)]
+        assert [entry.object for entry in session.scalars(select(AuditEntry).order_by(AuditEntry.number))] == [
+            f"thing:{n}" for n in range(7)
+        ]
         assert verify(session) == (7, [])
 
 
@@ -90,8 +92,16 @@ def test_an_act_that_was_kept_after_later_ones_were_sealed_is_sealed_in_its_turn
 
 @pytest.mark.parametrize(
     "changed",
-    [{"act": "attempt.admit"}, {"object": "attempt:9"}, {"actor_id": 9}, {"actor_id": None}, {"at": NOON}, {"facts": {"form": 2}}, {"facts": {}},
-     {"digest": "0" * 64}],
+    [
+        {"act": "attempt.admit"},
+        {"object": "attempt:9"},
+        {"actor_id": 9},
+        {"actor_id": None},
+        {"at": NOON},
+        {"facts": {"form": 2}},
+        {"facts": {}},
+        {"digest": "0" * 64},
+    ],
     ids=str,
 )
 def test_a_changed_entry_is_named(trail, changed):
@@ -133,8 +143,12 @@ def test_the_database_refuses_a_number_without_a_digest_and_the_same_number_twic
 
 
 def test_an_act_that_was_not_kept_leaves_no_entry(db):
-    with pytest.raises(RuntimeError), db.write() as session:
-        record(session, "act", "thing:1", NOON)
-        session.flush()
-        raise RuntimeError
+    def fails():
+        with db.write() as session:
+            record(session, "act", "thing:1", NOON)
+            session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
     assert entries(db) == []

@@ -28,7 +28,9 @@ def test_each_number_of_a_test_day_has_to_be_there(name):
     assert refusal.value.facts == {"name": name, "value": None}
 
 
-@pytest.mark.parametrize("value", ["75", "", None, True, [75], {}, {"value": "75"}, {"value": True}, {"minutes": 75}, float("nan")], ids=str)
+@pytest.mark.parametrize(
+    "value", ["75", "", None, True, [75], {}, {"value": "75"}, {"value": True}, {"minutes": 75}, float("nan")], ids=str
+)
 def test_what_is_no_number_is_a_faulty_setting(value):
     with pytest.raises(FaultySetting) as refusal:
         TestDay.of(TEST_DAY | {"time_limit_minutes": value})
@@ -37,8 +39,14 @@ def test_what_is_no_number_is_a_faulty_setting(value):
 
 @pytest.mark.parametrize(
     ("settings", "factor"),
-    [({}, "1"), ({"time_multiplier": "1.5"}, "1.5"), ({"time_multiplier": 1.1}, "1.1"), ({"time_multiplier": 2}, "2"), ({"time_multiplier": "10"}, "10"),
-     ({"breaks": True}, "1")],
+    [
+        ({}, "1"),
+        ({"time_multiplier": "1.5"}, "1.5"),
+        ({"time_multiplier": 1.1}, "1.1"),
+        ({"time_multiplier": 2}, "2"),
+        ({"time_multiplier": "10"}, "10"),
+        ({"breaks": True}, "1"),
+    ],
 )
 def test_multiplier(settings, factor):
     assert rules.multiplier(settings) == Decimal(factor)

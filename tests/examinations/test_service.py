@@ -17,8 +17,14 @@ HOUR = timedelta(hours=1)
 
 
 def publish(session, code="1229", **content):
-    return service.publish_bulletin(session, code=code, title="Customer Service Specialist", open_on=date(2026, 9, 1),
-                                    content={"test_day": make.TEST_DAY} | content, now=NOON)
+    return service.publish_bulletin(
+        session,
+        code=code,
+        title="Customer Service Specialist",
+        open_on=date(2026, 9, 1),
+        content={"test_day": make.TEST_DAY} | content,
+        now=NOON,
+    )
 
 
 def test_a_bulletin_published_again_is_a_new_version_and_the_earlier_one_stays(session):
@@ -54,8 +60,15 @@ def test_a_candidate_has_one_place_in_an_administration(session):
     place = make.place(session)
     person = make.person(session, Role.CANDIDATE)
     booked = service.book(session, person, place, {}, NOON)
-    other = service.open_session(session, place.administration, title="In the afternoon", mode=Mode.FACILITY,
-                                 window=Window(NOON, NOON + HOUR), zone="America/Los_Angeles", now=NOON)
+    other = service.open_session(
+        session,
+        place.administration,
+        title="In the afternoon",
+        mode=Mode.FACILITY,
+        window=Window(NOON, NOON + HOUR),
+        zone="America/Los_Angeles",
+        now=NOON,
+    )
     for where in (place, other):
         with pytest.raises(IntegrityError), session.begin_nested():
             service.book(session, person, where, {}, NOON)

@@ -26,11 +26,32 @@ def test_amount(expression, places, value):
 
 @pytest.mark.parametrize(
     "expression",
-    ["", "price", "f(1)", "2 ** 9999999", "7 // 2", "7 % 2", "'1'", "[1]", "1 < 2", "1 if 1 else 2", "x := 1", "1; 2", "1,2", "().__class__",
-     "__import__('os')", "1j", "+1 +", "None", "True", "0x10", "lambda: 1"],
+    [
+        "",
+        "price",
+        "f(1)",
+        "2 ** 9999999",
+        "7 // 2",
+        "7 % 2",
+        "'1'",
+        "[1]",
+        "1 < 2",
+        "1 if 1 else 2",
+        "x := 1",
+        "1; 2",
+        "1,2",
+        "().__class__",
+        "__import__('os')",
+        "1j",
+        "+1 +",
+        "None",
+        "True",
+        "0x10",
+        "lambda: 1",
+    ],
 )
 def test_amount_takes_nothing_but_numbers_and_the_four_signs(expression):
-    with pytest.raises(ValueError, match="expression|only numbers"):
+    with pytest.raises(ValueError, match=r"expression|only numbers"):
         rules.amount(expression, 2)
 
 

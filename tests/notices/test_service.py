@@ -89,11 +89,20 @@ def test_a_letter_arrives_with_its_text_and_its_calendar(session, mailbox):
     found = notice(session, calendar=ICS, html="<p>Hello</p>")
     assert service.deliver([found], mailbox.url, SENDER) == {found.id: None}
     (letter,) = mailbox.kept
-    assert (letter["From"], letter["To"], letter["Subject"], letter["Auto-Submitted"]) == (SENDER, "rowan@example.org", "Your place", "auto-generated")
+    assert (letter["From"], letter["To"], letter["Subject"], letter["Auto-Submitted"]) == (
+        SENDER,
+        "rowan@example.org",
+        "Your place",
+        "auto-generated",
+    )
     assert letter.get_body(("plain",)).get_content().splitlines() == ["Hello,", "", "your place is kept. — ✓"]
     assert letter.get_body(("html",)).get_content().strip() == "<p>Hello</p>"
     (attached,) = [part for part in letter.walk() if part.get_content_type() == "text/calendar"]
-    assert (attached.get_filename(), attached.get_param("method"), attached.get_payload(decode=True)) == ("test.ics", "PUBLISH", ICS.encode())
+    assert (attached.get_filename(), attached.get_param("method"), attached.get_payload(decode=True)) == (
+        "test.ics",
+        "PUBLISH",
+        ICS.encode(),
+    )
 
 
 def test_a_subject_keeps_its_letters(session, mailbox):
@@ -102,7 +111,8 @@ def test_a_subject_keeps_its_letters(session, mailbox):
 
 
 @pytest.mark.parametrize(
-    ("reply", "for_good"), [("550 no such person", True), ("553 not here", True), ("450 busy", False), ("451 try later", False), ("421 closing", False)]
+    ("reply", "for_good"),
+    [("550 no such person", True), ("553 not here", True), ("450 busy", False), ("451 try later", False), ("421 closing", False)],
 )
 def test_what_a_refused_recipient_means(session, mailbox, reply, for_good):
     found = notice(session)
@@ -153,7 +163,9 @@ def test_the_wait_doubles_from_half_a_minute_to_eight_hours_and_then_a_person_is
     assert (found.state, found.tries) == ("failed", 12)
 
 
-@pytest.mark.parametrize(("state", "seconds", "is_due"), [("queued", -1, False), ("queued", 0, True), ("sent", 0, False), ("failed", 0, False)])
+@pytest.mark.parametrize(
+    ("state", "seconds", "is_due"), [("queued", -1, False), ("queued", 0, True), ("sent", 0, False), ("failed", 0, False)]
+)
 def test_due(session, state, seconds, is_due):
     found = notice(session)
     found.state = state
@@ -196,8 +208,20 @@ def hand_in(db, locale="en", options="bbbb", name="Rowan Birch"):
         attempt = make.attempt(session)
         attempt.person.name, attempt.person.locale = name, locale
         for slot, option in enumerate(options, 1):
-            session.add(Response(attempt_id=attempt.id, device="browser-1", seq=slot, epoch=1, slot=slot, option=option, state="answered",
-                                 elapsed_ms=1000, received_at=NOON, standing="counted"))
+            session.add(
+                Response(
+                    attempt_id=attempt.id,
+                    device="browser-1",
+                    seq=slot,
+                    epoch=1,
+                    slot=slot,
+                    option=option,
+                    state="answered",
+                    elapsed_ms=1000,
+                    received_at=NOON,
+                    standing="counted",
+                )
+            )
         session.flush()
         make.attempts.submit(session, attempt, NOON)
     return attempt
@@ -293,9 +317,13 @@ def test_a_receipt_reads_the_same_whether_the_answers_are_right_or_wrong(db, pos
 
 
 def test_a_mail_is_written_down_only_if_its_cause_is(db):
-    with pytest.raises(RuntimeError), db.write() as session:
-        notice(session)
-        raise RuntimeError
+    def fails():
+        with db.write() as session:
+            notice(session)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fails()
     with db.read() as session:
         assert session.scalars(select(Notice)).all() == []
         assert session.scalars(select(Person)).all() == []

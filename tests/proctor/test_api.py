@@ -15,7 +15,6 @@ from testing_platform.settings import Settings
 from tests import make
 
 
-
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
     return Settings(data=tmp_path_factory.mktemp("data"), public_url="http://localhost", log_level="warning")

@@ -51,7 +51,23 @@ def candidate(fresh):
     return fresh
 
 
-NOT_MESSAGES = ["", "hello", "{", "null", "[]", "[" * 100_000, '{"t":' * 50_000, '"t"', "7", "{}", '{"t": 7}', '{"t": null}', '{"n": 1}', '{"t": ["hb"]}', "1" * 10_000]
+NOT_MESSAGES = [
+    "",
+    "hello",
+    "{",
+    "null",
+    "[]",
+    "[" * 100_000,
+    '{"t":' * 50_000,
+    '"t"',
+    "7",
+    "{}",
+    '{"t": 7}',
+    '{"t": null}',
+    '{"n": 1}',
+    '{"t": ["hb"]}',
+    "1" * 10_000,
+]
 
 
 # ------------------------------------------------------------ hello
@@ -67,7 +83,11 @@ def test_hello_is_proven_and_then_welcomed(fresh):
 
 
 @pytest.mark.parametrize("one", [CandidateLink(NOON), ConsoleLink(NOON)], ids=["candidate", "console"])
-@pytest.mark.parametrize("first", [*NOT_MESSAGES, '{"t": "hb", "at": 1}', '{"t": "hello"}', '{"t": "hello", "ticket": 7}', '{"t": "hello", "ticket": null}'], ids=lambda text: text[:20])
+@pytest.mark.parametrize(
+    "first",
+    [*NOT_MESSAGES, '{"t": "hb", "at": 1}', '{"t": "hello"}', '{"t": "hello", "ticket": 7}', '{"t": "hello", "ticket": null}'],
+    ids=lambda text: text[:20],
+)
 def test_whatever_comes_before_hello_ends_the_connection(one, first):
     (deed,) = one.text(first, NOON)
     assert isinstance(deed, HangUp)
@@ -132,7 +152,10 @@ def test_what_is_no_message_ends_the_connection(candidate, message):
         ({"t": "event", "n": 1, "at": 2**53, "kind": "copy"}, [HangUp(link.PROTOCOL, "event time")]),
         ({"t": "event", "n": 1, "at": AT, "kind": "copy"}, [Noted(1, "copy", NOON, {})]),
         ({"t": "event", "n": 1, "at": AT, "kind": "copy", "data": [1]}, [Noted(1, "copy", NOON, {})]),
-        ({"t": "event", "n": 1, "at": AT, "kind": "visibility", "data": {"state": "hidden"}}, [Noted(1, "visibility", NOON, {"state": "hidden"})]),
+        (
+            {"t": "event", "n": 1, "at": AT, "kind": "visibility", "data": {"state": "hidden"}},
+            [Noted(1, "visibility", NOON, {"state": "hidden"})],
+        ),
     ],
     ids=lambda said: str(said)[:70],
 )
@@ -224,7 +247,12 @@ def test_an_evidence_still_is_acknowledged_after_it_is_stored_alone(candidate):
 
 
 def header(magic=wire.MAGIC, version=wire.VERSION, kind=wire.LIVE_STILL, payload=STILL, length=None, crc=None):
-    return wire.HEADER.pack(magic, version, kind, 0, 0, 0, 1, 9, AT, len(payload) if length is None else length, zlib.crc32(payload) if crc is None else crc) + payload
+    return (
+        wire.HEADER.pack(
+            magic, version, kind, 0, 0, 0, 1, 9, AT, len(payload) if length is None else length, zlib.crc32(payload) if crc is None else crc
+        )
+        + payload
+    )
 
 
 def with_size(width, height):
@@ -287,7 +315,9 @@ def test_no_bytes_break_the_link(data):
 
 FIELDS = ["t", "n", "at", "kind", "data", "id", "tiles", "focus", "ticket"]
 VALUES = st.one_of(
-    st.sampled_from([None, True, 0, 1, -1, 2**31, 2**64, 1e300, float("nan"), "", "x", "\ud800", "hb", "event", "copy", "subscribe", "credit", "all"]),
+    st.sampled_from(
+        [None, True, 0, 1, -1, 2**31, 2**64, 1e300, float("nan"), "", "x", "\ud800", "hb", "event", "copy", "subscribe", "credit", "all"]
+    ),
     st.sampled_from([[], [1], ["x"], [[]], {}, {"x": 1}, {"x": []}, [None], [{}]]),
 )
 

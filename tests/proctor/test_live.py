@@ -85,14 +85,20 @@ def test_a_proctor_who_was_taken_off_the_session_stops_seeing_it(db, settings, m
     assert timedelta(seconds=30) == RECHECK_EACH
 
 
-@pytest.mark.parametrize("problem", [errors.NotFound(), ValueError("x"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "x")], ids=lambda p: type(p).__name__)
+@pytest.mark.parametrize(
+    "problem", [errors.NotFound(), ValueError("x"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "x")], ids=lambda p: type(p).__name__
+)
 def test_what_one_connection_brings_does_not_undo_what_others_store(db, settings, problem):
     def fails(session):
         make.person(session, Role.OPERATOR, name="Nobody")
         raise problem
 
     live = Live(settings, db)
-    works = [lambda session: make.person(session, Role.OPERATOR, name="First").id, fails, lambda session: make.person(session, Role.OPERATOR, name="Third").id]
+    works = [
+        lambda session: make.person(session, Role.OPERATOR, name="First").id,
+        fails,
+        lambda session: make.person(session, Role.OPERATOR, name="Third").id,
+    ]
     first, second, third = live._commit(works)
     assert second is problem
     with db.read() as session:
@@ -127,7 +133,12 @@ def ticket(stack, person_id, seconds=60, **what):
     token = accounts.new_token()
     with stack.db.write() as session:
         session.add(
-            Ticket(token_hash=tokens.hashed(stack.settings.secret, token), person_id=person_id, expires_at=clock.now() + timedelta(seconds=seconds), **what)
+            Ticket(
+                token_hash=tokens.hashed(stack.settings.secret, token),
+                person_id=person_id,
+                expires_at=clock.now() + timedelta(seconds=seconds),
+                **what,
+            )
         )
     return token
 
@@ -193,7 +204,9 @@ async def enter(ws, token, device=DEVICE):
 
 
 def frame(seq=1, kind=wire.LIVE_STILL, payload=STILL, crc=None):
-    head = wire.HEADER.pack(wire.MAGIC, 1, kind, 0, 0, 0, 1, seq, clock.to_ms(clock.now()), len(payload), zlib.crc32(payload) if crc is None else crc)
+    head = wire.HEADER.pack(
+        wire.MAGIC, 1, kind, 0, 0, 0, 1, seq, clock.to_ms(clock.now()), len(payload), zlib.crc32(payload) if crc is None else crc
+    )
     return head + payload
 
 
@@ -211,7 +224,13 @@ def test_a_page_from_elsewhere_is_refused_at_the_door(stack, path, protocol, ori
 
 @pytest.mark.parametrize(
     ("path", "protocol"),
-    [("/live/candidate", PROCTOR), ("/live/proctor", CANDIDATE), ("/live/candidate", "tp.candidate.v2"), ("/live/candidate", None), ("/live/elsewhere", CANDIDATE)],
+    [
+        ("/live/candidate", PROCTOR),
+        ("/live/proctor", CANDIDATE),
+        ("/live/candidate", "tp.candidate.v2"),
+        ("/live/candidate", None),
+        ("/live/elsewhere", CANDIDATE),
+    ],
 )
 def test_a_wrong_path_or_subprotocol_is_refused(stack, taker, path, protocol):
     async def walk():

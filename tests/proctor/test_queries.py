@@ -63,9 +63,17 @@ def row_of(session, attempt, now=NOON):
 def respond(session, attempt, seq, slot, state="answered", option="a", standing="counted", at=NOON):
     session.add(
         Response(
-            attempt_id=attempt.id, device="browser-1", seq=seq, epoch=1, slot=slot, option=option, state=state, elapsed_ms=0,
-            received_at=at, standing=standing,
-        )  # fmt: skip
+            attempt_id=attempt.id,
+            device="browser-1",
+            seq=seq,
+            epoch=1,
+            slot=slot,
+            option=option,
+            state=state,
+            elapsed_ms=0,
+            received_at=at,
+            standing=standing,
+        )
     )
 
 
@@ -180,7 +188,10 @@ def test_who_proposed_to_end_stands_in_the_row_while_it_is_open(session):
     assert row_of(session, attempt)["end_proposed_by"] is None
 
 
-@pytest.mark.parametrize(("http", "live", "link"), [(0, None, "online"), (-60, 0, "online"), (0, -60, "online"), (-17, None, "degraded"), (-60, -20, "offline"), (None, None, "none")])
+@pytest.mark.parametrize(
+    ("http", "live", "link"),
+    [(0, None, "online"), (-60, 0, "online"), (0, -60, "online"), (-17, None, "degraded"), (-60, -20, "offline"), (None, None, "none")],
+)
 def test_contact_is_the_newest_of_both_ways(session, http, live, link):
     attempt = make.attempt(session)
     attempt.contact.http_at = None if http is None else NOON + http * SECOND
@@ -284,7 +295,9 @@ def test_every_kind_of_happening_is_a_sentence_and_never_a_code(session, kind):
 @pytest.mark.parametrize("kind", sorted(PAGE_EVENTS))
 def test_whatever_a_page_notices_is_a_sentence_and_blames_nobody(session, kind):
     attempt = make.attempt(session)
-    session.add(PageEvent(attempt_id=attempt.id, device="browser-1", number=1, kind=kind, page_at=NOON + MINUTE, received_at=NOON, facts={}))
+    session.add(
+        PageEvent(attempt_id=attempt.id, device="browser-1", number=1, kind=kind, page_at=NOON + MINUTE, received_at=NOON, facts={})
+    )
     session.flush()
     words = queries.timeline(session, attempt.id)[-1]["words"]
     assert words.endswith(".")
@@ -338,9 +351,16 @@ def test_the_focus_view_has_what_the_protocol_says(session):
     for seq in range(1, 15):
         session.add(
             EvidenceStill(
-                attempt_id=attempt.id, stream=0, epoch=1, seq=seq, captured_at=NOON + seq * SECOND, received_at=NOON, sha256="00", size=1,
+                attempt_id=attempt.id,
+                stream=0,
+                epoch=1,
+                seq=seq,
+                captured_at=NOON + seq * SECOND,
+                received_at=NOON,
+                sha256="00",
+                size=1,
                 object_name="x",
-            )  # fmt: skip
+            )
         )
     session.flush()
     found = queries.focus(session, attempt, ZONE, NOON)
