@@ -62,7 +62,7 @@ def _beat_forever(app: Frame) -> None:
         # Through the writer of the answers: what is measured is whether an answer could have been kept.
         with contextlib.suppress(Exception):
             app.db.group(_beat)
-        time.sleep(1)
+        time.sleep(attempts.BEAT_EACH.total_seconds())
 
 
 def _beat(connection: Connection) -> None:

@@ -25,15 +25,25 @@ def once(app: Frame, *, hourly: bool = False) -> None:
     """One round, with what is due each hour if asked. Each part is a short transaction of its own; mail goes out between two of them."""
     settings, db = app.settings, app.db
     with app.app_context():
-        with db.write() as session:
-            done = delivery.sweep(session, settings, clock.now())
-            attempts.beat(session, "worker", clock.now())
-        if any(done.values()):
-            log.info("swept", **done)
-        with db.write() as session:
-            delivery.mail_receipts(session, settings, clock.now())
-        with db.write() as session:
-            audit.seal(session)
+        # Reading takes no lock: a quiet round never stands before an answer.
+        with db.read() as reading:
+            sweep, receipts = attempts.anything_due(reading, clock.now()), delivery.receipts_due(reading)
+            seal, beat = audit.anything_to_seal(reading), attempts.beat_due(reading, "worker", clock.now())
+        if sweep:
+            with db.write() as session:
+                done = delivery.sweep(session, settings, clock.now())
+            if any(done.values()):
+                log.info("swept", **done)
+            receipts = seal = True
+        if receipts:
+            with db.write() as session:
+                delivery.mail_receipts(session, settings, clock.now())
+        if seal:
+            with db.write() as session:
+                audit.seal(session)
+        if beat:
+            with db.write() as session:
+                attempts.beat(session, "worker", clock.now())
         if hourly:
             with db.write() as session:
                 delivery.destroy_old_photos(session, app.vault, clock.now())

@@ -22,6 +22,10 @@ def digest(entry: AuditEntry) -> str:
     return hashlib.sha256(canonical(said)).hexdigest()
 
 
+def anything_to_seal(session: Session) -> bool:
+    return session.scalars(select(AuditEntry.id).where(AuditEntry.number.is_(None)).limit(1)).first() is not None
+
+
 def seal(session: Session, limit: int = 1000) -> int:
     """Number and link what is not yet linked, in order of ids. Only one process may do this; returns how many."""
     waiting = session.scalars(select(AuditEntry).where(AuditEntry.number.is_(None)).order_by(AuditEntry.id).limit(limit)).all()

@@ -56,6 +56,10 @@ class Where:
     held_since: datetime | None
     started: bool
     heard_at: datetime | None
+    patience: timedelta | None  # none where contact is not watched
+
+    def lost(self, now: datetime) -> bool:
+        return self.patience is not None and self.heard_at is not None and now - self.heard_at >= self.patience
 
 
 class UnknownAttempt(errors.NotFound):
@@ -63,7 +67,7 @@ class UnknownAttempt(errors.NotFound):
 
 
 _LOOK = Statement(
-    "SELECT a.state, a.epoch, a.form_id, a.deadline, a.held_since, a.started_at, c.http_at, c.live_at"
+    "SELECT a.state, a.epoch, a.form_id, a.deadline, a.held_since, a.started_at, a.mode, a.contact_patience, c.http_at, c.live_at"
     " FROM attempts a JOIN contacts c ON c.attempt_id = a.id WHERE a.id = :attempt"
 )
 
@@ -119,8 +123,8 @@ class Answers:
         """Hear from the page: hold first what was lost meanwhile, close what is due, then note the contact. Raises UnknownAttempt."""
         where = self._look(connection, attempt_id)
         if where.state == State.IN_PROGRESS:
-            # A cheap look first; the service decides with the session's own numbers.
-            if now - (where.heard_at or now) >= timedelta(seconds=5) or (where.deadline and now >= where.deadline):
+            # Only then is the whole attempt read.
+            if where.lost(now) or (where.deadline and now >= where.deadline):
                 with Session(connection) as session:
                     attempt = session.get_one(Attempt, attempt_id)
                     if service.lose_contact(session, attempt, now) or service.time_is_up(session, attempt, now):
@@ -133,7 +137,7 @@ class Answers:
         row = _LOOK.run(connection, {"attempt": attempt_id}).fetchone()
         if row is None:
             raise UnknownAttempt
-        state, epoch, form_id, deadline, held_since, started_at, http_at, live_at = row
+        state, epoch, form_id, deadline, held_since, started_at, mode, patience, http_at, live_at = row
         return Where(
             State(state),
             epoch,
@@ -142,6 +146,7 @@ class Answers:
             unstamp(held_since),
             started_at is not None,
             max((at for at in (unstamp(http_at), unstamp(live_at)) if at), default=None),
+            timedelta(milliseconds=patience) if mode == "remote" else None,
         )
 
     def receive(self, connection: Connection, attempt_id: int, batch: Batch, now: datetime) -> tuple[int, dict[str, Any]]:

@@ -12,13 +12,10 @@ from testing_platform.delivery.rules import Step
 from testing_platform.settings import Settings
 from testing_platform.storage import Vault
 
-# The shortest patience worth a look; the session's own number decides.
-FLOOR = timedelta(seconds=5)
-
 
 def sweep(session: Session, settings: Settings, now: datetime) -> dict[str, int]:
     """What is due now; each part may come late without harm, since every reader settles its own attempt first."""
-    lost = service.notice_all_lost(session, now, FLOOR)
+    lost = service.notice_lost(session, service.silent(session, now), now)
     closed = service.hand_in_all_due(session, now)
     gone = service.let_go_abandoned(session, now)
     return {"lost": lost, "closed": len(closed), "abandoned": len(gone)}
@@ -45,6 +42,11 @@ def destroy_old_photos(session: Session, vault: Vault, now: datetime, limit: int
         if count >= limit:
             break
     return count
+
+
+def receipts_due(session: Session) -> bool:
+    due = select(Attempt.id).where(Attempt.submitted_at.is_not(None), Attempt.receipt_mailed_at.is_(None)).limit(1)
+    return session.scalars(due).first() is not None
 
 
 def mail_receipts(session: Session, settings: Settings, now: datetime, limit: int = 20) -> int:

@@ -62,6 +62,7 @@ class Attempt(Base):
     answers_until: Mapped[datetime | None]
     held_since: Mapped[datetime | None]
     late_grace: Mapped[timedelta]
+    contact_patience: Mapped[timedelta]
 
     checked_in_at: Mapped[datetime]
     awaiting_since: Mapped[datetime | None]

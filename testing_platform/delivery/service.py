@@ -1,10 +1,11 @@
 """What a candidate and the clock do to an attempt. The caller owns the transaction."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from testing_platform import bus, errors
@@ -27,7 +28,9 @@ from testing_platform.examinations import rules as examinations
 from testing_platform.examinations.models import Appointment
 from testing_platform.examinations.rules import TestDay
 
-BEAT_PATIENCE = timedelta(seconds=4)
+# A process says that it is alive this often, and a longer silence of it is an outage.
+BEAT_EACH = timedelta(seconds=3)
+BEAT_PATIENCE = timedelta(seconds=7)
 
 
 def test_day(attempt: Attempt) -> TestDay:
@@ -68,6 +71,7 @@ def check_in(session: Session, appointment: Appointment, wrapped_key: bytes, now
         time_limit=day.time_limit,
         multiplier=examinations.multiplier(appointment.settings),
         late_grace=day.late_grace,
+        contact_patience=day.contact_patience,
         checked_in_at=now,
         given=timedelta(),
         version=1,
@@ -236,7 +240,7 @@ def lose_contact(session: Session, attempt: Attempt, now: datetime) -> bool:
     last = attempt.contact.newest
     if attempt.mode != examinations.Mode.REMOTE or attempt.state != State.IN_PROGRESS or last is None:
         return False
-    covered = rules.contact_lost_at(last, test_day(attempt).contact_patience, now)
+    covered = rules.contact_lost_at(last, attempt.contact_patience, now)
     deadline = attempt.clock.deadline
     # After the deadline nothing is left to give back: the clock ends such an attempt.
     if covered is None or deadline is None or covered >= deadline:
@@ -275,7 +279,7 @@ def regain_contact(session: Session, attempt: Attempt, covered_at: datetime | No
         return
     day = test_day(attempt)
     began = rules.covered_from(attempt.held_since, covered_at, slack, now)
-    last_contact = attempt.held_since - day.contact_patience
+    last_contact = attempt.held_since - attempt.contact_patience
     span = now - began
     ours = our_fault(session, last_contact, now)
     short = now - last_contact <= day.same_device_return
@@ -456,6 +460,11 @@ def messages_after(session: Session, attempt_id: int, number: int) -> list[Messa
     return list(session.scalars(select(Message).where(Message.attempt_id == attempt_id, Message.number > number).order_by(Message.number)))
 
 
+def beat_due(session: Session, service: str, now: datetime) -> bool:
+    row = session.get(Beat, service)
+    return row is None or now - row.at >= BEAT_EACH
+
+
 def beat(session: Session, service: str, now: datetime) -> None:
     """This process is alive. A silence longer than the patience is written down as an outage."""
     row = session.get(Beat, service)
@@ -473,20 +482,34 @@ def hand_in_all_due(session: Session, now: datetime) -> list[Attempt]:
     return [attempt for attempt in due if time_is_up(session, attempt, now)]
 
 
-def notice_all_lost(session: Session, now: datetime, patience_floor: timedelta) -> int:
-    """Hold every remote attempt that was not heard for the patience of its session."""
-    silent_since = now - patience_floor
-    candidates = session.scalars(
-        select(Attempt)
-        .join(Contact)
-        .where(
-            Attempt.state == State.IN_PROGRESS,
-            Attempt.mode == examinations.Mode.REMOTE,
-            func.coalesce(Contact.http_at, Contact.live_at) <= silent_since,
-            func.coalesce(Contact.live_at, Contact.http_at) <= silent_since,
+def silent(session: Session, now: datetime, only: Iterable[int] | None = None) -> list[int]:
+    """Remote attempts in progress that were not heard for their patience (of these ids alone, if given). Only reads, and little."""
+    rows = select(Attempt.id, Attempt.contact_patience, Contact.http_at, Contact.live_at).join(Contact)
+    rows = rows.where(Attempt.state == State.IN_PROGRESS, Attempt.mode == examinations.Mode.REMOTE)
+    if only is not None:
+        rows = rows.where(Attempt.id.in_(only))
+    found = []
+    for attempt_id, patience, http_at, live_at in session.execute(rows):
+        heard = max((at for at in (http_at, live_at) if at), default=None)
+        if heard is not None and now - heard >= patience:
+            found.append(attempt_id)
+    return found
+
+
+def notice_lost(session: Session, ids: Iterable[int], now: datetime) -> int:
+    """Hold those of these attempts that are silent still; returns how many."""
+    return sum(lose_contact(session, session.get_one(Attempt, attempt_id), now) for attempt_id in ids)
+
+
+def anything_due(session: Session, now: datetime) -> bool:
+    """Whether a sweep would find work: asked by reading, so that a quiet round takes no write lock."""
+    due = select(Attempt.id).where(
+        or_(
+            and_(Attempt.state == State.IN_PROGRESS, Attempt.answers_until <= now),
+            and_(Attempt.state.in_(rules.PAUSED), Attempt.held_since <= now - timedelta(minutes=1)),
         )
-    ).all()
-    return sum(lose_contact(session, attempt, now) for attempt in candidates)
+    )
+    return session.scalars(due.limit(1)).first() is not None or bool(silent(session, now))
 
 
 def let_go_abandoned(session: Session, now: datetime) -> list[Attempt]:

@@ -241,7 +241,6 @@ def test(attempt: Attempt) -> Any:
     if attempt.device != device_hash():
         return _page("delivery/elsewhere.html", attempt)
     settings = _settings()
-    day = service.test_day(attempt)
     answers = {
         slot: {"option": answer.option, "flagged": answer.flagged, "struck": sorted(answer.struck)}
         for slot, answer in service.answers(g.session, attempt.id).items()
@@ -253,7 +252,7 @@ def test(attempt: Attempt) -> Any:
         "attempt": attempt.id,
         "token": tokens.make(settings.secret, attempt.id, attempt.epoch, expires_at),
         "epoch": attempt.epoch,
-        "patience_seconds": day.contact_patience.total_seconds(),
+        "patience_seconds": attempt.contact_patience.total_seconds(),
         "state_seconds": settings.state_seconds,
         "warnings_minutes": [30, 10, 5, 1],
         "clock_returns_minutes": 5,

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.typing import Origin, Subprotocol
 
 from testing_platform.proctor.wire import EVIDENCE_STILL, LIVE_STILL, MOST_BYTES, Frame, unpack
 
@@ -226,10 +227,10 @@ async def _talk(live: str, path: str, subprotocol: str, origin: str, hello: dict
     """An open live socket after its welcome. Raises Refused when there is none."""
     socket = await connect(
         live + path,
-        subprotocols=[subprotocol],
-        origin=origin,
+        subprotocols=[Subprotocol(subprotocol)],
+        origin=Origin(origin),
         compression=None,
-        max_size=MOST_BYTES,  # type: ignore[list-item,arg-type]
+        max_size=MOST_BYTES,
         open_timeout=10,
         close_timeout=2,
         ping_interval=None,

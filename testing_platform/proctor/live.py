@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 from flask import Flask
 from flask_babel import Babel
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -91,6 +91,8 @@ class Live:
         self.rows: dict[int, dict[int, dict[str, Any]]] = {}  # session → attempt → row as last told
         self.versions: dict[int, int] = defaultdict(int)
         self.touched: dict[int, set[int]] = defaultdict(set)
+        self.beat_at = clock.from_ms(0)
+        self.heard: list[tuple[int, asyncio.Future[datetime]]] = []
         self.last_event = 0
         self._tasks: set[asyncio.Task[None]] = set()
         # Sentences in rows come from the catalogues.
@@ -109,17 +111,22 @@ class Live:
     async def commit_forever(self) -> None:
         while True:
             await asyncio.sleep(COMMIT_EACH)
-            if not self.writes:
+            if not self.writes and not self.heard:
                 continue
             batch, self.writes = self.writes, []
+            heard, self.heard = self.heard, []
+            now = clock.now()
             try:
-                results = await asyncio.to_thread(self._commit, [work for work, _ in batch])
+                results = await asyncio.to_thread(self._commit, [work for work, _ in batch], {one for one, _ in heard}, now)
             except Exception as problem:
-                log.error("commit", kind=type(problem).__name__, rows=len(batch))
-                for _, done in batch:
-                    if not done.done():
-                        done.set_exception(errors.Unavailable())
+                log.error("commit", kind=type(problem).__name__, rows=len(batch) + len(heard))
+                for _, waiting in [*batch, *heard]:
+                    if not waiting.done():
+                        waiting.set_exception(errors.Unavailable())
                 continue
+            for _, contact in heard:
+                if not contact.done():
+                    contact.set_result(now)
             for (_, done), result in zip(batch, results, strict=True):
                 if done.done():
                     continue
@@ -128,9 +135,22 @@ class Live:
                 else:
                     done.set_result(result)
 
-    def _commit(self, works: list[Work]) -> list[Any]:
+    def _commit(self, works: list[Work], heard: set[int], now: datetime) -> list[Any]:
         results: list[Any] = []
+        lost: list[int] = []
+        if heard:
+            # Read before the lock: as a rule nobody was lost, and the lock is held for one statement.
+            with self.db.read() as reading:
+                lost = attempts.silent(reading, now, heard)
         with self.db.write() as session:
+            # What was lost meanwhile is held first, or this contact would hide it.
+            attempts.notice_lost(session, lost, now)
+            session.flush()
+            if heard:
+                session.connection().execute(
+                    update(Contact).where(Contact.attempt_id == bindparam("one")).values(live_at=bindparam("at")),
+                    [{"one": one, "at": now} for one in sorted(heard)],
+                )
             for work in works:
                 try:
                     with session.begin_nested():
@@ -238,17 +258,10 @@ class Live:
         return ticket
 
     async def _heard(self, one: Candidate, at: float) -> None:
-        now = clock.now()
-
-        def heard(session: Session) -> None:
-            attempt = session.get(Attempt, one.attempt_id)
-            if attempt is not None and attempt.state == State.IN_PROGRESS:
-                # What was lost meanwhile is held first, or this contact would hide it.
-                attempts.lose_contact(session, attempt, now)
-            session.execute(update(Contact).where(Contact.attempt_id == one.attempt_id).values(live_at=now))
-
-        await self.store(heard)
-        await self._do(one, one.link.contact_stored(at, now))
+        """Contact, stored with all the others of this moment before the page is told."""
+        done: asyncio.Future[datetime] = asyncio.get_running_loop().create_future()
+        self.heard.append((one.attempt_id, done))
+        await self._do(one, one.link.contact_stored(at, await done))
 
     async def _noted(self, one: Candidate, noted: link.Noted) -> None:
         now = clock.now()
@@ -535,7 +548,9 @@ class Live:
                 for session_id in {console.session_id for console in self.consoles}:
                     await self._refresh(session_id)
                 await self._recheck()
-                await self.store(lambda session: attempts.beat(session, "live", clock.now()))
+                if clock.now() - self.beat_at >= attempts.BEAT_EACH:
+                    self.beat_at = clock.now()
+                    await self.store(lambda session: attempts.beat(session, "live", clock.now()))
             except errors.Unavailable:
                 continue
             except Exception as problem:

@@ -44,20 +44,20 @@ def db(settings):
     opened.close()
 
 
-def attempt_in(session, state):
+def attempt_in(session, state, where=None):
     """An attempt brought to any state in which a proctor may meet it."""
     if state is State.PAUSED_TECHNICAL or state is State.AWAITING_RESUME:
-        found = make.attempt(session)
+        found = make.attempt(session, where=where)
         back = NOON + (MINUTE if state is State.PAUSED_TECHNICAL else 3 * MINUTE)
         attempts.lose_contact(session, found, back)
         if state is State.AWAITING_RESUME:
             attempts.regain_contact(session, found, None, timedelta(seconds=10), back)
     elif state is State.TERMINATED:
-        found = make.attempt(session)
+        found = make.attempt(session, where=where)
         attempts.end(session, found, 1, NOON, "illness")
         session.flush()
     else:
-        found = make.attempt(session, state=state)
+        found = make.attempt(session, state=state, where=where)
     assert found.state == state
     return found
 
@@ -113,9 +113,9 @@ def test_the_table_has_every_act():
 @pytest.mark.parametrize("role", [Role.PROCTOR, Role.LEAD_PROCTOR])
 @pytest.mark.parametrize("state", STATES)
 def test_from_which_state_each_act_goes_and_where_it_leads(session, state, role):
-    person = make.person(session, role)
+    person, where = make.person(session, role), make.place(session)
     for act, (sources, target) in TABLE.items():
-        attempt = attempt_in(session, state)
+        attempt = attempt_in(session, state, where)
         before = attempt.version
         if state in sources:
             do(session, attempt, person, act)

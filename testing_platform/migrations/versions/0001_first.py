@@ -340,6 +340,7 @@ def upgrade() -> None:
     sa.Column('answers_until', testing_platform.db.Instant(timezone=True), nullable=True),
     sa.Column('held_since', testing_platform.db.Instant(timezone=True), nullable=True),
     sa.Column('late_grace', testing_platform.db.Duration(), nullable=False),
+    sa.Column('contact_patience', testing_platform.db.Duration(), nullable=False),
     sa.Column('checked_in_at', testing_platform.db.Instant(timezone=True), nullable=False),
     sa.Column('awaiting_since', testing_platform.db.Instant(timezone=True), nullable=True),
     sa.Column('admitted_at', testing_platform.db.Instant(timezone=True), nullable=True),
