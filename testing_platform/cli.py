@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from testing_platform import __version__, assets, clock, errors
-from testing_platform.settings import Settings, UnknownSetting
+from testing_platform.settings import FaultySetting, Settings
 
 MODEL = "face_detection_yunet_2023mar.onnx"
 MODEL_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
@@ -26,7 +26,7 @@ class Group(click.Group):
         """A refusal is a sentence and exit code 1; a wrong usage is 2."""
         try:
             return super().main(*args, **more)
-        except (errors.Refusal, UnknownSetting) as refusal:
+        except (errors.Refusal, FaultySetting) as refusal:
             click.echo(f"testing-platform: {refusal}", err=True)
             sys.exit(1)
 
@@ -118,6 +118,16 @@ def upgrade(settings: Settings) -> None:
     opened.close()
 
 
+def opened(settings: Settings) -> Any:
+    """The installation's database, if its tables are of this version."""
+    from testing_platform.bus import open_database
+
+    good, said = _database(settings)[1:]
+    if not good:
+        raise click.ClickException(f"the database {said}")
+    return open_database(settings)
+
+
 @db.command("upgrade")
 @click.pass_obj
 def db_upgrade(settings: Settings) -> None:
@@ -171,11 +181,10 @@ def user_link(settings: Settings, email: str, as_json: bool) -> None:
 
     from testing_platform import models
     from testing_platform.accounts import rules, service
-    from testing_platform.bus import open_database
 
     assert models.metadata.tables
     now = clock.now()
-    with open_database(settings).write() as session:
+    with opened(settings).write() as session:
         person = session.scalars(select(service.Person).where(service.Person.email == email.lower())).first()
         area = next((area for area in rules.STAFF_AREAS if person and person.roles & rules.ROLES_OF_AREA[area]), None)
         if person is None or area is None:
@@ -198,10 +207,9 @@ def audit_verify(settings: Settings, as_json: bool) -> None:
     """Read the trail from its first entry and name each that was changed, removed or put in."""
     from testing_platform import models
     from testing_platform.audit.service import verify
-    from testing_platform.bus import open_database
 
     assert models.metadata.tables
-    with open_database(settings).read() as session:
+    with opened(settings).read() as session:
         count, faults = verify(session)
     if as_json:
         click.echo(json.dumps({"entries": count, "faults": [{"number": fault.number, "what": fault.what} for fault in faults]}))

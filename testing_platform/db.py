@@ -238,7 +238,7 @@ class Database:
                         done.append((waiting, waiting.work(connection), None))
                         connection.exec_driver_sql("RELEASE one")
                     except self.errors as problem:
-                        if _storage_trouble(problem):
+                        if storage_trouble(problem):
                             raise
                         connection.exec_driver_sql("ROLLBACK TO one")
                         done.append((waiting, None, problem))
@@ -261,7 +261,7 @@ class Database:
         self.engine.dispose()
 
 
-def _storage_trouble(problem: Exception) -> bool:
+def storage_trouble(problem: Exception) -> bool:
     if isinstance(problem, DBAPIError) and problem.connection_invalidated:
         return True
     text = str(getattr(problem, "orig", problem)).lower()
@@ -271,4 +271,4 @@ def _storage_trouble(problem: Exception) -> bool:
 
 
 def _as_refusal(problem: Exception) -> Exception:
-    return errors.Unavailable() if _storage_trouble(problem) else problem
+    return errors.Unavailable() if storage_trouble(problem) else problem

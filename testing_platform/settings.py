@@ -11,7 +11,11 @@ from urllib.parse import urlsplit
 PREFIX = "TESTING_PLATFORM_"
 
 
-class UnknownSetting(ValueError):
+class FaultySetting(ValueError):
+    pass
+
+
+class UnknownSetting(FaultySetting):
     pass
 
 
@@ -46,14 +50,19 @@ class Settings:
         values: dict[str, object] = {}
         file = os.environ.get(PREFIX + "SETTINGS")
         if file:
-            values |= tomllib.loads(Path(file).read_text())
+            try:
+                values |= tomllib.loads(Path(file).read_text())
+            except (OSError, ValueError) as problem:
+                raise FaultySetting(
+                    f"the settings file {file} cannot be read ({type(problem).__name__}); {PREFIX}SETTINGS names it"
+                ) from problem
         for name, text in os.environ.items():
             if name.startswith(PREFIX) and name != PREFIX + "SETTINGS":
                 values[name.removeprefix(PREFIX).lower()] = text
         values |= {name: value for name, value in given.items() if value is not None}
         if unknown := sorted(set(values) - set(known)):
             raise UnknownSetting(f"unknown setting {', '.join(unknown)}; known: {', '.join(sorted(known))}")
-        return cls(**{name: _typed(known[name].type, value) for name, value in values.items()})  # type: ignore[arg-type]
+        return cls(**{name: _typed(name, known[name].type, value) for name, value in values.items()})  # type: ignore[arg-type]
 
     @property
     def keys_folder(self) -> Path:
@@ -111,11 +120,14 @@ class Settings:
         return path.read_bytes()
 
 
-def _typed(kind: object, value: object) -> object:
+def _typed(name: str, kind: object, value: object) -> object:
     if "Path" in str(kind):
         return Path(str(value)).expanduser().absolute()
     if kind in (int, "int"):
-        return int(str(value))
+        try:
+            return int(str(value))
+        except ValueError:
+            raise FaultySetting(f"the setting {name} is a whole number, not {value!r}") from None
     if kind in (bool, "bool"):
         return str(value).lower() in ("1", "true", "yes", "on")
     return str(value)

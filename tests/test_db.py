@@ -1,6 +1,7 @@
 """The one short write: shared commits, the lock between processes, and what happens when storage cannot take it."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -67,9 +68,14 @@ def test_one_piece_of_work_that_fails_undoes_itself_alone(counter):
 
 
 def test_a_statement_that_the_database_refuses_undoes_itself_alone(counter):
+    def fails(connection):
+        put("lost")(connection)
+        put(None)(connection)
+
     with pytest.raises(Exception, match="NOT NULL"):
-        counter.group(put(None))
+        counter.group(fails)
     assert counter.group(put("next")) == 1
+    assert kept(counter) == ["next"]
 
 
 def test_many_threads_lose_nothing_and_share_commits(counter):
@@ -155,6 +161,36 @@ def test_two_processes_that_write_at_once_lose_nothing(counter):
     assert said == ["", ""]
     with counter.read() as session:
         assert session.execute(text("SELECT n FROM numbers")).scalar() == 200
+
+
+@pytest.mark.parametrize("way", ["group", "write"])
+def test_a_write_waits_for_whoever_holds_the_lock_file(counter, way):
+    def write():
+        if way == "group":
+            counter.group(put("one"))
+        else:
+            with counter.write() as session:
+                session.execute(text("INSERT INTO numbers (who) VALUES ('one')"))
+
+    elsewhere = Database(counter.url)
+    with ThreadPoolExecutor(1) as pool:
+        with elsewhere.locked():
+            writing = pool.submit(write)
+            with pytest.raises(TimeoutError):
+                writing.result(0.2)
+        writing.result(5)
+    assert kept(counter) == ["one"]
+    elsewhere.close()
+
+
+def test_a_write_has_the_database_to_itself_from_its_first_word(counter):
+    """A program that knows nothing of the lock file, a backup say, cannot slip in between a read and the write that follows from it."""
+    stranger = sqlite3.connect(counter.url.removeprefix("sqlite:///"), timeout=0, isolation_level=None)
+    with counter.write() as session:
+        assert session.execute(text("SELECT COUNT(*) FROM numbers")).scalar() == 0
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            stranger.execute("BEGIN IMMEDIATE")
+    stranger.close()
 
 
 def test_the_lock_file_is_for_this_user_alone(db, settings):

@@ -140,15 +140,19 @@ def matching_step(secret: str, code: str, now: datetime) -> int | None:
     """The RFC 6238 step of these digits, one step of drift either way allowed."""
     clock = pyotp.TOTP(secret)
     here = rules.totp_step(now.timestamp())
-    digits = "".join(c for c in code if c.isdigit())
+    digits = "".join(c for c in code if c in "0123456789")
     for step in (here, here - 1, here + 1):
         if compare_digest(clock.at(step * 30), digits):
             return step
     return None
 
 
-def set_password(person: Person, hashed: str, totp_secret: str, step: int) -> None:
+def set_password(session: Session, person: Person, hashed: str, totp_secret: str, step: int, now: datetime) -> None:
+    """Set both factors anew; every browser that is signed in with the older ones is signed out."""
     person.password_hash, person.totp_secret, person.totp_step = hashed, totp_secret, step
+    for found in session.scalars(select(SignIn).where(SignIn.person_id == person.id, SignIn.ended_at.is_(None))):
+        found.ended_at = now
+    audit.record(session, "password.set", f"person:{person.id}", now, person.id)
 
 
 def sign_in(session: Session, secret: bytes, person: Person, area: Area, way: str, now: datetime) -> str:

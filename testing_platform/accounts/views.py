@@ -27,7 +27,7 @@ def _staff(area: str) -> Area:
 def _next(area: Area) -> str:
     """Only to a page of the same area: a link from elsewhere must not choose where a sign-in leads."""
     wanted = request.args.get("next", "")
-    return wanted if wanted.startswith(f"/{area}/") and "//" not in wanted and "\\" not in wanted else f"/{area}/"
+    return wanted if wanted.startswith(f"/{area}/") and "//" not in wanted and ".." not in wanted and "\\" not in wanted else f"/{area}/"
 
 
 def _limited(what: str, limit: dict[str, Any]) -> None:
@@ -119,7 +119,7 @@ def staff_sign_in(area: str) -> Any:
 @allowed("sign_in")
 def staff_sign_in_with_password(area: str) -> Any:
     here = _staff(area)
-    email = request.form.get("email", "")[:200]
+    email = request.form.get("email", "").strip()[:200]
     keys = [f"password:{_person_url()}", f"password:{rules.keyed_hash(current_app.settings.secret, 'tries', email.lower())}"]  # type: ignore[attr-defined]
     try:
         for what in keys:
@@ -169,7 +169,7 @@ def set_up(area: str, token: str) -> Any:
             with current_app.db.write() as g.session:  # type: ignore[attr-defined]
                 link = service.find_link(g.session, secret, token, here, g.now)
                 link.used_at = g.now
-                service.set_password(link.person, hashed, totp, step)
+                service.set_password(g.session, link.person, hashed, totp, step, g.now)
                 sign_in_here(link.person, here, "password")
             return redirect(f"/{here}/", 303)
     page = render_template("accounts/set_up.html", area=here, name=name, email=email, picture=picture, secret=totp, error=error)

@@ -315,7 +315,7 @@ class AnswerApp:
     def _responses(self, environ: dict[str, Any], token: tokens.Token, now: datetime) -> tuple[int, dict[str, Any]]:
         try:
             batch = self.decoder.decode(self._body(environ))
-        except msgspec.DecodeError as problem:
+        except (msgspec.DecodeError, RecursionError) as problem:
             raise errors.BadRequest(why="shape") from problem
         if len(batch.events) > 100 or not DEVICE.match(batch.device):
             raise errors.BadRequest(why="too-many-events" if len(batch.events) > 100 else "device")

@@ -294,7 +294,7 @@ class OverTheLimit(errors.Refusal):
 
 def check_grant(minutes: int, given_before: timedelta, limit: timedelta) -> timedelta:
     """Raises OverTheLimit; a grant is never negative and never nothing."""
-    amount = timedelta(minutes=minutes)
-    if minutes < 1 or given_before + amount > limit:
+    # Compared as minutes first: a number may be larger than any span of time.
+    if minutes < 1 or minutes > limit / timedelta(minutes=1) or given_before + timedelta(minutes=minutes) > limit:
         raise OverTheLimit(limit_minutes=int(limit.total_seconds() // 60), given_minutes=int(given_before.total_seconds() // 60))
-    return amount
+    return timedelta(minutes=minutes)

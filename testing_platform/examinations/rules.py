@@ -1,6 +1,7 @@
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
@@ -50,7 +51,7 @@ class TestDay:
         def number(name: str) -> float:
             entry = settings.get(name)
             value = entry.get("value") if isinstance(entry, dict) else entry
-            if not isinstance(value, int | float) or isinstance(value, bool):
+            if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
                 raise FaultySetting(name=name, value=value)
             return value
 
@@ -69,7 +70,10 @@ class TestDay:
 
 def multiplier(settings: dict[str, Any]) -> Decimal:
     """The factor on the time limit of a candidate with an accommodation; 1 for everyone else."""
-    factor = Decimal(str(settings.get("time_multiplier", "1")))
-    if not Decimal(1) <= factor <= Decimal(10):
+    try:
+        factor = Decimal(str(settings.get("time_multiplier", "1")))
+    except InvalidOperation:
+        raise FaultySetting(name="time_multiplier", value=str(settings["time_multiplier"])) from None
+    if factor.is_nan() or not Decimal(1) <= factor <= Decimal(10):
         raise FaultySetting(name="time_multiplier", value=str(factor))
     return factor

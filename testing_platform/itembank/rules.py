@@ -1,6 +1,6 @@
 import ast
 import hashlib
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from html import escape
 from typing import Any
 
@@ -8,7 +8,8 @@ from testing_platform.digests import canonical
 
 # What a stem, an option or a passage may hold; everything else is taken out.
 TAGS = {"p", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td", "strong", "em", "br", "sub", "sup"}
-ATTRIBUTES = {"th": {"scope"}, "td": {"colspan", "rowspan"}, "ol": {"start"}}
+# "*" replaces the attributes that are otherwise allowed everywhere.
+ATTRIBUTES = {"*": set[str](), "th": {"scope"}, "td": {"colspan", "rowspan"}, "ol": {"start"}}
 
 
 def paragraphs(text: str) -> str:
@@ -30,8 +31,11 @@ def amount(expression: str, places: int) -> Decimal:
 
     def value(node: ast.expr) -> Decimal:
         match node:
-            case ast.Constant(value=int() | float()):
-                return Decimal(ast.get_source_segment(expression, node) or "")
+            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+                try:
+                    return Decimal(ast.get_source_segment(expression, node) or "")
+                except InvalidOperation as problem:
+                    raise ValueError(f"only decimal numbers may stand in {expression!r}") from problem
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 return -value(inner)
             case ast.BinOp(left=left, op=ast.Add(), right=right):

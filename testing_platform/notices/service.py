@@ -1,3 +1,4 @@
+import contextlib
 import smtplib
 import ssl
 from datetime import datetime, timedelta
@@ -101,7 +102,9 @@ def deliver(notices: list[Notice], smtp_url: str, sender: str) -> dict[int, tupl
         server = connect(smtp_url)
     except (OSError, smtplib.SMTPException) as problem:
         return {notice.id: (type(problem).__name__, False) for notice in notices}
-    with server:
+    # What was taken is sent, however the server says goodbye: `with server` would raise for anything but a 221.
+    with contextlib.ExitStack() as stack:
+        stack.callback(_say_goodbye, server)
         for notice in notices:
             try:
                 server.send_message(message(notice, sender))
@@ -111,4 +114,13 @@ def deliver(notices: list[Notice], smtp_url: str, sender: str) -> dict[int, tupl
                 results[notice.id] = ("recipient refused", 500 <= code < 600)
             except (OSError, smtplib.SMTPException) as problem:
                 results[notice.id] = (type(problem).__name__, False)
+            except ValueError as problem:
+                # A line end in an address or a subject: such a letter can never be written, and must not hold up the others.
+                results[notice.id] = (type(problem).__name__, True)
     return results
+
+
+def _say_goodbye(server: smtplib.SMTP) -> None:
+    with contextlib.suppress(OSError, smtplib.SMTPException):
+        server.quit()
+    server.close()

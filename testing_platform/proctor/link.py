@@ -119,6 +119,11 @@ def _number(value: Any, most: float = 2**53) -> float | None:
     return float(value) if good else None
 
 
+def _word(value: Any, most: int) -> str:
+    """What a page says of itself, without what can be written in JSON and stored nowhere: half a character, a zero."""
+    return str(value)[:most].replace("\0", "").encode(errors="replace").decode()
+
+
 def _object(text: str) -> dict[str, Any] | None:
     try:
         found = json.loads(text)
@@ -135,8 +140,9 @@ class CandidateLink:
     policy: Policy = field(default_factory=Policy)
     welcomed: bool = False
     epoch: int = 0
-    event_number: int = 0
     noted: int = 0
+    # Noted and not yet stored: nothing from the first of these on is acknowledged.
+    pending: set[int] = field(default_factory=set)
     refused: int = 0
 
     def text(self, text: str, now: datetime) -> list[Deed]:
@@ -147,7 +153,7 @@ class CandidateLink:
         if not self.welcomed:
             if kind != "hello" or not isinstance(said.get("ticket"), str):
                 return [HangUp(PROTOCOL, "hello first")]
-            return [Prove(said["ticket"][:200], str(said.get("device", ""))[:64], int(_number(said.get("event")) or 0))]
+            return [Prove(_word(said["ticket"], 200), _word(said.get("device", ""), 64), int(_number(said.get("event")) or 0))]
         match kind:
             case "hb":
                 at, waiting = _number(said.get("at")), _number(said.get("waiting"), 1e6)
@@ -165,11 +171,11 @@ class CandidateLink:
         if number is None or at is None:
             return [HangUp(PROTOCOL, "event")]
         if int(number) <= self.noted:
-            return [Say({"t": "event_ack", "up_to": self.event_number})]
-        if said.get("kind") not in PAGE_EVENTS:
-            # Acknowledged all the same: a page that could not get rid of it would send it for ever.
+            return self._acknowledge()
+        if not isinstance(said.get("kind"), str) or said["kind"] not in PAGE_EVENTS:
+            # Acknowledged in its turn all the same: a page that could not get rid of it would send it for ever.
             self.noted = int(number)
-            return [Say({"t": "event_ack", "up_to": int(number)})]
+            return self._acknowledge()
         try:
             page_at = from_ms(at)
         except (OverflowError, ValueError, OSError):
@@ -177,9 +183,10 @@ class CandidateLink:
         facts = {
             key: value
             for key, value in (data or {}).items()
-            if isinstance(value, int | float | bool) or (isinstance(value, str) and len(value) <= 40)
+            if len(key) <= 40 and (isinstance(value, int | float | bool) or (isinstance(value, str) and len(value) <= 40))
         }
         self.noted = int(number)
+        self.pending.add(self.noted)
         return [Noted(int(number), said["kind"], page_at, dict(list(facts.items())[:8]))]
 
     def binary(self, data: bytes, now: datetime) -> list[Deed]:
@@ -213,7 +220,7 @@ class CandidateLink:
 
     def welcome(self, epoch: int, last_event: int, now: datetime) -> list[Deed]:
         self.welcomed, self.epoch = True, epoch
-        self.event_number = self.noted = last_event
+        self.noted = last_event
         return [
             Say(
                 {"t": "welcome", "server_now": to_ms(now), "policy": self.policy.message(), "event": last_event, "stream": {"epoch": epoch}}
@@ -224,8 +231,12 @@ class CandidateLink:
         return [Say({"t": "hb", "at": at, "server_now": to_ms(stored_at)})]
 
     def event_stored(self, number: int) -> list[Deed]:
-        self.event_number = max(self.event_number, number)
-        return [Say({"t": "event_ack", "up_to": self.event_number})]
+        self.pending.discard(number)
+        return self._acknowledge()
+
+    def _acknowledge(self) -> list[Deed]:
+        """Up to the last event before the first one that is not stored."""
+        return [Say({"t": "event_ack", "up_to": min(self.pending) - 1 if self.pending else self.noted})]
 
     def still_stored(self, frame: Frame, sha256: str) -> list[Deed]:
         return [Say({"t": "chunk_ack", "stream": frame.stream, "epoch": frame.epoch, "seq": frame.seq, "sha256": sha256})]
@@ -265,7 +276,7 @@ class ConsoleLink:
         if not self.welcomed:
             if said["t"] != "hello" or not isinstance(said.get("ticket"), str):
                 return [HangUp(PROTOCOL, "hello first")]
-            return [Prove(said["ticket"][:200], "", 0)]
+            return [Prove(_word(said["ticket"], 200), "", 0)]
         match said["t"]:
             case "credit":
                 number = _number(said.get("n"), CREDITS)

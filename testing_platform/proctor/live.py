@@ -20,6 +20,7 @@ import structlog
 from flask import Flask
 from flask_babel import Babel
 from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -30,7 +31,7 @@ from testing_platform import assets, bus, clock, errors
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import PROCTORS
 from testing_platform.bus import Hint, open_database
-from testing_platform.db import Database
+from testing_platform.db import Database, storage_trouble
 from testing_platform.delivery import rules as delivery
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery import tokens
@@ -155,7 +156,12 @@ class Live:
                 try:
                     with session.begin_nested():
                         results.append(work(session))
-                except (errors.Refusal, NotWelcome, KeyDestroyed) as problem:
+                except DBAPIError as problem:
+                    if storage_trouble(problem):
+                        raise
+                    results.append(problem)
+                except Exception as problem:
+                    # Whatever one connection brought: what the others store in this commit is not undone by it.
                     results.append(problem)
         return results
 
@@ -285,7 +291,12 @@ class Live:
                     )
                 )
 
-        await self.store(note)
+        try:
+            await self.store(note)
+        except errors.Unavailable:
+            # The page keeps what was not acknowledged and sends it again when it is back.
+            await one.socket.close(link.COME_BACK, "storage")
+            return
         self._touch(one.session_id, one.attempt_id)
         await self._do(one, one.link.event_stored(noted.number))
 

@@ -50,10 +50,11 @@ def rows(session: Session, session_id: int, now: datetime, only: set[int] | None
             .where(EndProposal.attempt_id.in_(ids), EndProposal.outcome == "open")
         )
     }
-    people_only = set(
-        session.scalars(
-            select(Consent.attempt_id).where(Consent.attempt_id.in_(ids), Consent.kind == "detectors", Consent.choice == "people_only")
-        )
+    # In the order of the choices: the newest stands.
+    detectors = dict(
+        session.execute(
+            select(Consent.attempt_id, Consent.choice).where(Consent.attempt_id.in_(ids), Consent.kind == "detectors").order_by(Consent.id)
+        ).all()
     )
     items: dict[int, int] = dict(
         session.execute(
@@ -82,7 +83,7 @@ def rows(session: Session, session_id: int, now: datetime, only: set[int] | None
             "unread": unread.get(attempt.id, 0),
             "multiplier": float(attempt.multiplier),
             "settings": effects(attempt),
-            "detectors": attempt.id not in people_only,
+            "detectors": detectors.get(attempt.id) != "people_only",
             "end_proposed_by": proposals.get(attempt.id, (None, None))[1],
             "end_proposed_by_id": proposals.get(attempt.id, (None, None))[0],
             "admitted_at": clock.to_ms(attempt.admitted_at),
@@ -275,7 +276,7 @@ def _event_words(kind: str, facts: dict[str, Any], by: str) -> str:
         case "attempt.lose_contact":
             return _("Contact was lost; the questions are covered and the clock stands still.")
         case "attempt.regain_contact":
-            return _("Contact is back; %(n)d seconds were given back.", n=facts.get("seconds", 0))
+            return _("Contact is back; %(span)s given back.", span=span(timedelta(seconds=facts.get("seconds", 0))))
         case "attempt.long_gap":
             return _("Contact is back after a long time; a proctor decides.")
         case "attempt.device_changed":
@@ -283,7 +284,7 @@ def _event_words(kind: str, facts: dict[str, Any], by: str) -> str:
         case "attempt.resume":
             return _("%(by)s let the test go on.", by=by)
         case "attempt.time_given":
-            return _("%(by)s gave %(n)d minutes.", by=by, n=facts.get("minutes", 0))
+            return _("%(by)s gave %(span)s.", by=by, span=span(timedelta(minutes=facts.get("minutes", 0))))
         case "attempt.message":
             return _("A message from the candidate.") if facts.get("sender") == "candidate" else _("%(by)s wrote a message.", by=by)
         case "attempt.end_proposed":
@@ -337,7 +338,7 @@ def timeline(session: Session, attempt_id: int) -> list[dict[str, Any]]:
 def focus(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
     """Everything the focus view shows of one candidate, but the moving picture."""
     base = f"/proctor/attempts/{attempt.id}"
-    steps = session.scalars(select(CheckInStep).where(CheckInStep.attempt_id == attempt.id)).all()
+    steps = session.scalars(select(CheckInStep).where(CheckInStep.attempt_id == attempt.id).order_by(CheckInStep.at)).all()
     photo = next((step for step in steps if step.step == "photo" and step.facts.get("object")), None)
     evidence = session.scalars(
         select(EvidenceStill).where(EvidenceStill.attempt_id == attempt.id).order_by(EvidenceStill.id.desc()).limit(12)

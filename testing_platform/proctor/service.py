@@ -138,6 +138,9 @@ def _confirm_end(session: Session, attempt: Attempt, person: Person, asked: Aske
 
 
 def _withdraw_end(session: Session, attempt: Attempt, person: Person, asked: Asked, now: datetime) -> None:
+    proposal = open_proposal(session, attempt.id)
+    if proposal is not None and who(person) is not Who.LEAD and proposal.proposed_by_id != person.id:
+        raise errors.Forbidden(why="the one who proposed, or a lead proctor, withdraws")
     _decide(session, attempt, person, "withdrawn", now)
     _note(session, attempt, "attempt.end_withdrawn", person, now)
 

@@ -1,5 +1,6 @@
 from typing import Any
 
+import structlog
 from flask import Blueprint, Response, current_app, g, render_template
 from flask_babel import gettext as _
 from sqlalchemy import func, select
@@ -14,6 +15,7 @@ from testing_platform.proctor import objects, queries
 from testing_platform.proctor.models import EvidenceStill
 from testing_platform.storage import KeyDestroyed
 
+log = structlog.get_logger("proctor")
 bp = Blueprint("proctor", __name__, url_prefix="/proctor")
 
 
@@ -84,6 +86,9 @@ def _picture(attempt: Attempt, name: str) -> Response:
         data = current_app.vault.get(key.wrapped if key else None, name)  # type: ignore[attr-defined]
     except (KeyDestroyed, FileNotFoundError):
         raise errors.NotFound(why="deleted") from None
+    except ValueError:
+        log.error("picture.changed", attempt=attempt.id)
+        raise errors.NotFound(why="changed") from None
     return Response(data, mimetype="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
 

@@ -272,7 +272,10 @@ def _shared() -> dict[str, Any]:
 
 def json_body() -> dict[str, Any]:
     """The JSON object of the request. Raises errors.BadRequest for anything else."""
-    found = request.get_json(silent=True)
+    try:
+        found = request.get_json(silent=True)
+    except RecursionError:
+        found = None
     if not isinstance(found, dict):
         raise errors.BadRequest(why="a JSON object is needed")
     return found

@@ -51,7 +51,7 @@ def candidate(db, settings):
 def proctor(db):
     with db.write() as session:
         person = make.person(session, Role.PROCTOR)
-        service.set_password(person, service.HASHER.hash(PASSWORD), TOTP, 0)
+        service.set_password(session, person, service.HASHER.hash(PASSWORD), TOTP, 0, NOON)
     return person
 
 
@@ -249,6 +249,16 @@ def test_the_same_six_digits_do_not_open_twice(proctor, visit, time):
     assert type_password(visit(), proctor, time.at - timedelta(seconds=30)).status_code == 422
     time.passes(timedelta(seconds=30))
     assert type_password(visit(), proctor, time.at).status_code == 303
+
+
+def test_digits_that_were_used_are_refused_before_anything_is_written(proctor, db, time):
+    with db.write() as session:
+        person = session.get_one(Person, proctor.id)
+        found = service.check_password(session, person.email, PASSWORD, digits(time.at), time.at)
+        person.totp_step = found.totp_step
+        session.flush()
+        with pytest.raises(service.WrongSignIn):
+            service.check_password(session, person.email, PASSWORD, digits(time.at), time.at)
 
 
 @pytest.mark.parametrize("area", ["analyst", "operator"])

@@ -122,8 +122,8 @@ def _is_trouble(message: Any) -> bool:
 class Candidate(Person):
     def sign_in(self, code: str) -> None:
         self.page.goto(f"{self.stack.url}/candidate/sign-in")
-        self.page.get_by_role("textbox").fill(code)
-        self.page.locator("main form button").click()
+        self.page.locator("#code").fill(code)
+        self.page.locator("main form button").first.click()
         expect(self.page).to_have_url(f"{self.stack.url}/candidate/")
 
     def check_in(self) -> None:

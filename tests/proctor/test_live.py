@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -42,6 +43,12 @@ from tests.stack import Stack, running
 CANDIDATE, PROCTOR = "tp.candidate.v1", "tp.proctor.v1"
 STILL = cv2.imencode(".jpg", np.full((24, 32, 3), 120, np.uint8))[1].tobytes()
 NAME, DEVICE = "Marigold Featherstone", "browser-of-marigold"
+
+
+def run(walk):
+    """In a thread of its own: a browser of another test may have left its event loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, walk).result()
 
 
 # ------------------------------------------------------------ without a socket
@@ -80,7 +87,7 @@ def test_a_proctor_who_was_taken_off_the_session_stops_seeing_it(db, settings, m
     live, ear = Live(settings, db), Ear()
     live.consoles.add(Console(ear, ConsoleLink(NOON), where.id, person.id, checked_at=NOON))
     monkeypatch.setattr(clock, "now", lambda: NOON + timedelta(seconds=seconds))
-    asyncio.run(live._recheck())
+    run(live._recheck())
     assert ear.closed == ([(4003, "no longer assigned")] if closed else [])
     assert timedelta(seconds=30) == RECHECK_EACH
 
@@ -93,13 +100,17 @@ def test_what_one_connection_brings_does_not_undo_what_others_store(db, settings
         make.person(session, Role.OPERATOR, name="Nobody")
         raise problem
 
-    live = Live(settings, db)
-    works = [
-        lambda session: make.person(session, Role.OPERATOR, name="First").id,
-        fails,
-        lambda session: make.person(session, Role.OPERATOR, name="Third").id,
-    ]
-    first, second, third = live._commit(works)
+    def adds(name):
+        return lambda session: make.person(session, Role.OPERATOR, name=name).id
+
+    async def store_together():
+        live = Live(settings, db)
+        committing = asyncio.create_task(live.commit_forever())
+        found = await asyncio.gather(*(live.store(work) for work in (adds("First"), fails, adds("Third"))), return_exceptions=True)
+        committing.cancel()
+        return found
+
+    first, second, third = run(store_together())
     assert second is problem
     with db.read() as session:
         assert {session.get(Person, first).name, session.get(Person, third).name} == {"First", "Third"}
@@ -219,7 +230,7 @@ def test_a_page_from_elsewhere_is_refused_at_the_door(stack, path, protocol, ori
                 pass
         assert refusal.value.response.status_code == 403
 
-    asyncio.run(walk())
+    run(walk())
 
 
 @pytest.mark.parametrize(
@@ -243,7 +254,7 @@ def test_a_wrong_path_or_subprotocol_is_refused(stack, taker, path, protocol):
         except ConnectionClosed as closed:
             assert closed.rcvd.code == 4000  # noqa: PT017
 
-    asyncio.run(walk())
+    run(walk())
 
 
 @pytest.mark.parametrize("what", ["unknown", "used", "expired", "of a proctor", "attempt over", "attempt unknown", "no text"])
@@ -266,7 +277,7 @@ def test_a_ticket_that_is_not_good_is_rejected_and_nothing_more_is_said(stack, t
             assert (await hear(ws, "reject"))["code"] == "ticket"
             assert await closing(ws) == 4003
 
-    asyncio.run(walk())
+    run(walk())
 
 
 @pytest.mark.parametrize("what", ["of a candidate", "of another session", "of someone not assigned", "of an analyst"])
@@ -289,7 +300,7 @@ def test_a_console_opens_for_a_proctor_of_the_session_alone(stack, taker, procto
             assert (await hear(ws, "reject"))["code"] == "ticket"
             assert await closing(ws) == 4003
 
-    asyncio.run(walk())
+    run(walk())
 
 
 @pytest.mark.parametrize("first", ["garbage", '{"t": "hb", "at": 1}', "[" * 5000, b"\x00" * 40])
@@ -299,7 +310,7 @@ def test_whoever_does_not_say_hello_first_is_hung_up_on(stack, first):
             await ws.send(first)
             assert await closing(ws) == 4000
 
-    asyncio.run(walk())
+    run(walk())
 
 
 def test_a_message_over_the_bounds_closes_the_connection(stack, taker):
@@ -310,7 +321,7 @@ def test_a_message_over_the_bounds_closes_the_connection(stack, taker):
                 await ws.send(b"\x54" * (wire.MOST_BYTES + 1))
             assert await closing(ws) in (1009, 4008)
 
-    asyncio.run(walk())
+    run(walk())
 
 
 def test_contact_is_stored_before_its_reply_leaves(stack, taker):
@@ -325,7 +336,7 @@ def test_contact_is_stored_before_its_reply_leaves(stack, taker):
                     stored = session.get_one(Contact, taker.id).live_at
                 assert clock.to_ms(stored) == reply["server_now"]
 
-    asyncio.run(walk())
+    run(walk())
 
 
 def test_what_the_page_notices_is_stored_before_its_acknowledgement_and_once(stack, taker):
@@ -342,7 +353,7 @@ def test_what_the_page_notices_is_stored_before_its_acknowledgement_and_once(sta
         async with socket(stack) as ws:
             assert (await enter(ws, taker.ticket()))["event"] == 2
 
-    asyncio.run(walk())
+    run(walk())
 
 
 def test_an_evidence_still_is_stored_encrypted_before_its_acknowledgement(stack, taker):
@@ -353,7 +364,7 @@ def test_an_evidence_still_is_stored_encrypted_before_its_acknowledgement(stack,
                 await ws.send(frame(5, wire.EVIDENCE_STILL))
                 assert (await hear(ws, "chunk_ack"))["sha256"] == hashlib.sha256(STILL).hexdigest()
 
-    asyncio.run(walk())
+    run(walk())
     with stack.db.read() as session:
         still = session.scalars(select(EvidenceStill).where(EvidenceStill.attempt_id == taker.id)).one()
         wrapped = session.get_one(MediaKey, taker.id).wrapped
@@ -372,7 +383,7 @@ def test_a_newer_connection_of_the_same_attempt_closes_the_older(stack, taker):
             await say(newer, t="hb", at=1)
             assert await hear(newer, "hb")
 
-    asyncio.run(walk())
+    run(walk())
 
 
 def test_what_a_candidate_sends_reaches_their_own_attempt_alone(stack, taker):
@@ -386,7 +397,7 @@ def test_what_a_candidate_sends_reaches_their_own_attempt_alone(stack, taker):
             await say(ws, t="event", n=1, at=1, kind="copy", data={}, attempt=other, attempt_id=other, id=other)
             await hear(ws, "event_ack")
 
-    asyncio.run(walk())
+    run(walk())
     with stack.db.read() as session:
         assert session.scalars(select(PageEvent.attempt_id).where(PageEvent.kind == "copy")).all() == [taker.id]
 
@@ -402,7 +413,7 @@ def test_one_page_that_sends_nonsense_does_not_cost_another_its_contact(stack, t
                     await say(good, t="hb", at=n)
                     assert (await hear(good, "hb", 5))["at"] == n
 
-    asyncio.run(walk())
+    run(walk())
 
 
 @pytest.mark.parametrize("kind", [["copy"], {"copy": 1}, None])
@@ -413,7 +424,7 @@ def test_a_message_of_a_strange_shape_does_not_break_the_connection(stack, taker
             await say(ws, t="event", n=1, at=1, kind=kind)
             assert (await hear(ws, "event_ack"))["up_to"] == 1
 
-    asyncio.run(walk())
+    run(walk())
 
 
 def test_a_console_sees_pictures_newest_first_within_its_credits(stack, taker, proctor):
@@ -444,7 +455,7 @@ def test_a_console_sees_pictures_newest_first_within_its_credits(stack, taker, p
             assert wire.unpack(message).seq == 20
             assert wire.unpack(message).payload == STILL
 
-    asyncio.run(walk())
+    run(walk())
 
 
 def test_looking_at_one_candidate_makes_their_camera_faster_and_a_message_reaches_the_page(stack, taker, proctor):
@@ -466,7 +477,7 @@ def test_looking_at_one_candidate_makes_their_camera_faster_and_a_message_reache
             assert (await hear(ws, "command", 3))["action"] == "sync"
             assert await closing(ws) == 4011
 
-    asyncio.run(walk())
+    run(walk())
     with stack.db.read() as session:
         assert session.get_one(Attempt, taker.id).state == State.SUBMITTED
 
@@ -490,7 +501,7 @@ def test_bad_frames_are_refused_by_their_fault_and_the_log_holds_no_content(stac
             await ws.send(json.dumps({"t": "hello", "ticket": [NAME], "device": NAME}))
             assert await closing(ws) == 4000
 
-    asyncio.run(walk())
+    run(walk())
     until = time.monotonic() + 5
     while f'"attempt": {taker.id}' not in (log := stack.log.read_text()) and time.monotonic() < until:
         time.sleep(0.1)
