@@ -2,6 +2,7 @@
 
 import tomllib
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -59,6 +60,17 @@ def bulletin_content() -> dict[str, Any]:
     return content
 
 
+def check_key(item: dict[str, Any]) -> None:
+    """Compute an arithmetic item's answer anew. Raises FaultyItem unless its key, and no other option, has that value."""
+    check = item.get("check")
+    if check is None:
+        return
+    right = bank_rules.amount(check["expression"], check["round"])
+    matching = [key for key, value in check["values"].items() if Decimal(str(value)) == right]
+    if matching != [item["key"]]:
+        raise itembank.FaultyItem(item=item["code"], why="the key is not what the arithmetic gives", value=str(right))
+
+
 def fill_bank(session: Session, now: datetime) -> Bank:
     bank = session.scalars(select(Bank).where(Bank.name == BANK)).first()
     if bank is None:
@@ -74,6 +86,7 @@ def fill_bank(session: Session, now: datetime) -> Bank:
             for one in area.get("stimulus", [])
         }
         for item in area["item"]:
+            check_key(item)
             itembank.keep_item(
                 session,
                 bank,

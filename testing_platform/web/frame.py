@@ -14,7 +14,6 @@ from testing_platform import assets, clock, errors
 from testing_platform.accounts import rules, service
 from testing_platform.accounts.models import Person, SignIn
 from testing_platform.accounts.rules import Area
-from testing_platform.bus import Hint
 from testing_platform.db import Database
 from testing_platform.settings import Settings
 from testing_platform.storage import Folder, Vault
@@ -64,7 +63,6 @@ class Frame(Flask):
     settings: Settings
     db: Database
     vault: Vault
-    hint: Hint
     answers: Any  # delivery's answer path, put here by app.py
 
     def dispatch_request(self) -> Any:
@@ -102,7 +100,6 @@ def make_frame(settings: Settings, db: Database) -> Frame:
     app = Frame("testing_platform", template_folder=str(assets.folder("templates")), static_folder=str(assets.folder("static")))
     app.settings, app.db = settings, db
     app.vault = Vault(settings.vault_key, Folder(settings.data / "objects"))
-    app.hint = Hint(settings.data)
     app.config.update(
         SETTINGS=settings,
         SECRET_KEY=settings.secret,

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 import testing_platform
+from testing_platform.demo import setup
+from testing_platform.itembank.service import FaultyItem
 
 DATA = Path(testing_platform.__file__).parent / "demo" / "data"
 AREAS = {"CST": 9, "OFC": 8, "ENG": 9, "MATH": 9, "READ": 8, "DIR": 8, "JUDG": 9}
@@ -547,3 +549,11 @@ def test_no_item_names_a_person_of_the_demo():
     names = {f"{p['given_name']} {p['family_name']}" for people in PEOPLE.values() for p in people}
     content = "\n".join(strings(list(BANK.values())))
     assert not [name for name in names if name in content]
+
+
+def test_an_arithmetic_key_that_is_wrong_is_not_taken_into_the_bank():
+    item = next(item for item in ITEMS.values() if "check" in item)
+    setup.check_key(item)
+    wrong = next(key for key in item["options"] if key != item["key"])
+    with pytest.raises(FaultyItem):
+        setup.check_key({**item, "key": wrong})

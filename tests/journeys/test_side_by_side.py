@@ -88,7 +88,9 @@ def test_a_candidate_takes_the_test_while_a_proctor_watches(window, stack):
     assert closed.receipt_code in page
     assert "2 of 60" in page
     assert not re.search(r"correct|score of|you passed|you failed", page, re.I)
-    expect(proctor.page.locator("[data-part=focus] [data-part=state]")).to_contain_text(re.compile("submitted|handed in", re.I), timeout=5_000)
+    expect(proctor.page.locator("[data-part=focus] [data-part=state]")).to_contain_text(
+        re.compile("submitted|handed in", re.I), timeout=5_000
+    )
 
     # The mail is in the outbox with the same code, and evidence was kept, encrypted.
     from sqlalchemy import select
