@@ -444,3 +444,16 @@ def test_storage_trouble_is_503_and_the_next_try_succeeds(running, app, monkeypa
 
 def test_state_values_are_the_published_words():
     assert {str(rules.status(state)) for state in State} <= {"before", "running", "paused", "covered", "waiting", "submitted", "ended"}
+
+
+def test_the_saving_statement_itself_judges_lateness_when_nobody_has_closed_the_attempt(running, db, monkeypatch):
+    attempt_id, _, post = running
+    with db.write() as session:
+        attempt = session.get(Attempt, attempt_id)
+        began = clock.now() - timedelta(seconds=6) - attempt.clock.time_allowed
+        attempt.clock = rules.Clock(attempt.time_limit, attempt.multiplier, began)
+    monkeypatch.setattr(service, "time_is_up", lambda *_: False)
+    reply = post(batch(answered(1)))
+    assert (reply.json["status"], reply.json["late"]) == ("running", [1])
+    with db.read() as session:
+        assert service.chosen(session, attempt_id) == {}
