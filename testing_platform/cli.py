@@ -145,7 +145,11 @@ def user() -> None:
 @click.option("--name", required=True)
 @click.option("--email", required=True)
 @click.option(
-    "--role", "roles", multiple=True, required=True, type=click.Choice(["proctor", "lead_proctor", "analyst", "approver", "operator"])
+    "--role",
+    "roles",
+    multiple=True,
+    required=True,
+    type=click.Choice(["proctor", "lead_proctor", "facility_proctor", "analyst", "approver", "scheduler", "auditor", "operator"]),
 )
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj

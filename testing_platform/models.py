@@ -9,7 +9,8 @@ from testing_platform.examinations import models as examinations
 from testing_platform.itembank import models as itembank
 from testing_platform.notices import models as notices
 from testing_platform.proctor import models as proctor
+from testing_platform.scoring import models as scoring
 
 metadata = Base.metadata
 
-__all__ = ["accounts", "audit", "bus", "delivery", "examinations", "itembank", "metadata", "notices", "proctor"]
+__all__ = ["accounts", "audit", "bus", "delivery", "examinations", "itembank", "metadata", "notices", "proctor", "scoring"]

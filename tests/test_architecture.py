@@ -18,6 +18,7 @@ ARROWS: dict[str, set[str]] = {
     "examinations": {"audit", "accounts", "notices", "itembank"},
     "delivery": {"audit", "accounts", "notices", "itembank", "examinations"},
     "proctor": {"audit", "accounts", "notices", "itembank", "examinations", "delivery"},
+    "scoring": {"audit", "accounts", "notices", "itembank", "examinations", "delivery"},
 }
 # The frame knows who is signed in; the operator's page reads what every process leaves behind.
 WEB = {"audit", "accounts", "notices", "delivery"}

@@ -22,6 +22,9 @@ class Person(Base):
     email: Mapped[str] = mapped_column(unique=True)
     # The number by which staff name a candidate; staff have none.
     candidate_number: Mapped[str | None] = mapped_column(unique=True)
+    # The number by which the applicant system knows this person; exports carry it back.
+    external_id: Mapped[str | None]
+    phone: Mapped[str | None]
     # None until the person chose one; then the browser's is used.
     locale: Mapped[str | None]
     created_at: Mapped[datetime]

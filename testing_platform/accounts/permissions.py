@@ -17,7 +17,11 @@ from testing_platform.accounts.rules import Role
 EVERYONE = frozenset[Role]()
 CANDIDATE = frozenset({Role.CANDIDATE})
 PROCTORS = frozenset({Role.PROCTOR, Role.LEAD_PROCTOR})
+ROOM = frozenset({Role.FACILITY_PROCTOR, Role.LEAD_PROCTOR})
+ANALYST = frozenset({Role.ANALYST})
 ANALYSTS = frozenset({Role.ANALYST, Role.APPROVER})
+SCHEDULER = frozenset({Role.SCHEDULER})
+AUDITOR = frozenset({Role.AUDITOR})
 OPERATOR = frozenset({Role.OPERATOR})
 
 
@@ -35,7 +39,7 @@ TABLE: dict[str, Line] = {
     "demo": Line(EVERYONE),
     "health": Line(EVERYONE),
     "clock": Line(EVERYONE),
-    "sign_out": Line(CANDIDATE | PROCTORS | ANALYSTS | OPERATOR),
+    "sign_out": Line(frozenset(Role)),
     # candidate
     "candidate.home": Line(CANDIDATE),
     "appointment.check_in": Line(CANDIDATE, "own_appointment"),
@@ -44,22 +48,45 @@ TABLE: dict[str, Line] = {
     "attempt.take": Line(CANDIDATE, "own_attempt"),
     "attempt.take_over": Line(CANDIDATE, "own_attempt"),
     "attempt.receipt": Line(CANDIDATE, "own_attempt"),
+    "attempt.result": Line(CANDIDATE, "own_attempt"),
     "attempt.ticket": Line(CANDIDATE, "own_attempt"),
     "attempt.respond": Line(EVERYONE, "token_attempt", token=True),
     "attempt.resume_contact": Line(EVERYONE, "token_attempt", token=True),
     "attempt.submit": Line(EVERYONE, "token_attempt", token=True),
     "attempt.write": Line(EVERYONE, "token_attempt", token=True),
     # proctor
-    "proctor.home": Line(PROCTORS),
+    "proctor.home": Line(PROCTORS | ROOM),
     "session.watch": Line(PROCTORS, "assigned_session"),
     "attempt.watch": Line(PROCTORS, "assigned_attempt"),
     "attempt.act": Line(PROCTORS, "assigned_attempt"),
     "attempt.evidence": Line(PROCTORS, "assigned_attempt"),
+    "attempt.flag": Line(PROCTORS, "assigned_attempt"),
+    # the room of a City facility
+    "room.see": Line(ROOM, "assigned_room"),
+    "room.act": Line(ROOM, "assigned_room"),
     # analyst
     "analyst.home": Line(ANALYSTS),
     "administration.see": Line(ANALYSTS, "administration"),
     "form.see": Line(ANALYSTS, "form"),
     "bulletin.see": Line(ANALYSTS, "examination"),
+    "key.see": Line(ANALYSTS, "administration"),
+    "key.change": Line(ANALYST, "administration"),
+    "key.lock": Line(ANALYST, "administration"),
+    "score.see": Line(ANALYSTS, "administration"),
+    "score.run": Line(ANALYST, "administration"),
+    "passing_score.see": Line(ANALYSTS, "administration"),
+    "passing_score.propose": Line(ANALYST, "administration"),
+    "passing_score.decide": Line(ANALYSTS, "administration"),
+    "result.list": Line(ANALYSTS, "administration"),
+    # scheduler: names and PASS, never a score
+    "scheduler.home": Line(SCHEDULER),
+    "interview.list": Line(SCHEDULER, "released_administration"),
+    "interview.export": Line(SCHEDULER, "released_administration"),
+    "interview.invite": Line(SCHEDULER, "released_administration"),
+    # auditor: the trail, which holds no test content and no names
+    "auditor.home": Line(AUDITOR),
+    "trail.see": Line(AUDITOR),
+    "trail.verify": Line(AUDITOR),
     # operator: accounts and machines, never test content
     "operator.home": Line(OPERATOR),
 }

@@ -10,8 +10,11 @@ class Role(StrEnum):
     CANDIDATE = "candidate"
     PROCTOR = "proctor"
     LEAD_PROCTOR = "lead_proctor"
+    FACILITY_PROCTOR = "facility_proctor"
     ANALYST = "analyst"
     APPROVER = "approver"
+    SCHEDULER = "scheduler"
+    AUDITOR = "auditor"
     OPERATOR = "operator"
 
 
@@ -21,19 +24,23 @@ class Area(StrEnum):
     CANDIDATE = "candidate"
     PROCTOR = "proctor"
     ANALYST = "analyst"
+    SCHEDULER = "scheduler"
+    AUDITOR = "auditor"
     OPERATOR = "operator"
     PUBLIC = "public"
 
 
 ROLES_OF_AREA = {
     Area.CANDIDATE: {Role.CANDIDATE},
-    Area.PROCTOR: {Role.PROCTOR, Role.LEAD_PROCTOR},
+    Area.PROCTOR: {Role.PROCTOR, Role.LEAD_PROCTOR, Role.FACILITY_PROCTOR},
     Area.ANALYST: {Role.ANALYST, Role.APPROVER},
+    Area.SCHEDULER: {Role.SCHEDULER},
+    Area.AUDITOR: {Role.AUDITOR},
     Area.OPERATOR: {Role.OPERATOR},
     Area.PUBLIC: set(),
 }
 
-STAFF_AREAS = (Area.PROCTOR, Area.ANALYST, Area.OPERATOR)
+STAFF_AREAS = (Area.PROCTOR, Area.ANALYST, Area.SCHEDULER, Area.AUDITOR, Area.OPERATOR)
 
 
 def area_of(path: str) -> Area:

@@ -104,6 +104,8 @@ class Appointment(Base):
     # Functional settings of approved accommodations, never a diagnosis: {"time_multiplier": "1.5", …}.
     settings: Mapped[dict[str, Any]]
     booked_at: Mapped[datetime]
+    # Which list the candidate competes for, promotional or open; not the tier in which they were invited.
+    basis: Mapped[str | None]
     person: Mapped[Person] = relationship(lazy="joined")
     session: Mapped[TestSession] = relationship(lazy="joined")
 

@@ -1,0 +1,183 @@
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from testing_platform.accounts.models import Person
+from testing_platform.db import Base
+from testing_platform.delivery.models import Attempt
+from testing_platform.examinations.models import Administration
+
+
+class Key(Base):
+    """One version of an administration's answer key; a change is a new version. What is locked is what scores."""
+
+    __tablename__ = "keys"
+    __table_args__ = (
+        UniqueConstraint("administration_id", "number"),
+        CheckConstraint("(locked_at IS NULL) = (locked_by_id IS NULL)", name="locked_by_someone"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    administration_id: Mapped[int] = mapped_column(ForeignKey("administrations.id"))
+    number: Mapped[int]
+    # By slot, as text: {"1": ["b"], "2": ["a", "c"]}; any of the listed options is right.
+    entries: Mapped[dict[str, Any]]
+    # What differs from the version before: [{"slot", "before", "after", "reason"}], empty for the form's own key.
+    changes: Mapped[list[Any]]
+    digest: Mapped[str]
+    made_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    made_at: Mapped[datetime]
+    locked_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    locked_at: Mapped[datetime | None]
+
+
+class ScoreRun(Base):
+    """One scoring of all counting attempts with one locked key."""
+
+    __tablename__ = "score_runs"
+    __table_args__ = (CheckConstraint("maximum >= 0", name="maximum_is_a_count"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    administration_id: Mapped[int] = mapped_column(ForeignKey("administrations.id"), index=True)
+    key_id: Mapped[int] = mapped_column(ForeignKey("keys.id"))
+    maximum: Mapped[int]
+    # SHA-256 over the key's digest and every attempt's answers digest in order of id: the same inputs give the same scores.
+    inputs_digest: Mapped[str]
+    # Attempts that are not scored, each with its reason: [{"attempt", "reason"}].
+    excluded: Mapped[list[Any]]
+    made_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    made_at: Mapped[datetime]
+    key: Mapped[Key] = relationship(lazy="joined")
+
+
+class RawScore(Base):
+    """Items right. Never shown to the candidate, to schedulers or to interview raters."""
+
+    __tablename__ = "raw_scores"
+    __table_args__ = (CheckConstraint("raw >= 0", name="raw_is_a_count"),)
+
+    run_id: Mapped[int] = mapped_column(ForeignKey("score_runs.id"), primary_key=True)
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempts.id"), primary_key=True)
+    raw: Mapped[int]
+
+
+class PassingScoreDecision(Base):
+    """What two people signed: the cut, all that was before them, and why. A later decision supersedes, it never overwrites."""
+
+    __tablename__ = "passing_score_decisions"
+    __table_args__ = (
+        UniqueConstraint("administration_id", "number"),
+        CheckConstraint("outcome IN ('proposed', 'approved', 'withdrawn', 'superseded')", name="outcome_is_known"),
+        CheckConstraint("approved_by_id IS NULL OR approved_by_id != proposed_by_id", name="two_people"),
+        CheckConstraint("(outcome IN ('approved', 'superseded')) = (approved_at IS NOT NULL)", name="approved_has_its_time"),
+        CheckConstraint("(approved_at IS NULL) = (approved_by_id IS NULL)", name="approved_by_someone"),
+        CheckConstraint("cut >= 0", name="cut_is_a_raw_score"),
+        Index(
+            "uq_passing_score_decisions_current",
+            "administration_id",
+            "outcome",
+            unique=True,
+            sqlite_where=text("outcome IN ('proposed', 'approved')"),
+            postgresql_where=text("outcome IN ('proposed', 'approved')"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    administration_id: Mapped[int] = mapped_column(ForeignKey("administrations.id"))
+    number: Mapped[int]
+    run_id: Mapped[int] = mapped_column(ForeignKey("score_runs.id"))
+    cut: Mapped[int]
+    # Vacancies, rates, eligibles already listed, and the whole table that was on the page.
+    inputs: Mapped[dict[str, Any]]
+    table: Mapped[list[Any]]
+    rationale: Mapped[str]
+    outcome: Mapped[str]
+    proposed_by_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    proposed_at: Mapped[datetime]
+    approved_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    approved_at: Mapped[datetime | None]
+    withdrawn_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    withdrawn_at: Mapped[datetime | None]
+    withdrawn_reason: Mapped[str] = mapped_column(default="")
+    supersedes_id: Mapped[int | None] = mapped_column(ForeignKey("passing_score_decisions.id"))
+    run: Mapped[ScoreRun] = relationship(lazy="joined")
+    administration: Mapped[Administration] = relationship()
+
+
+class QualifyingResult(Base):
+    """PASS or FAIL of one attempt under one decision. Rows exist from the second signature on and are never changed."""
+
+    __tablename__ = "qualifying_results"
+    __table_args__ = (
+        UniqueConstraint("decision_id", "attempt_id"),
+        CheckConstraint("outcome IN ('PASS', 'FAIL')", name="outcome_is_known"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    decision_id: Mapped[int] = mapped_column(ForeignKey("passing_score_decisions.id"))
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempts.id"), index=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
+    outcome: Mapped[str]
+    released_at: Mapped[datetime]
+    # When the result's mail was put into the outbox.
+    mailed_at: Mapped[datetime | None]
+    decision: Mapped[PassingScoreDecision] = relationship(lazy="joined")
+    attempt: Mapped[Attempt] = relationship(lazy="joined")
+    person: Mapped[Person] = relationship(lazy="joined")
+
+
+class InterviewPlan(Base):
+    """Days, hours and boards out of which interview slots are cut."""
+
+    __tablename__ = "interview_plans"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    administration_id: Mapped[int] = mapped_column(ForeignKey("administrations.id"), index=True)
+    # {"location", "days": ["2026-12-07", …], "from": "09:00", "to": "16:00", "minutes": 30, "boards": 2, "respond_by": "…"}
+    plan: Mapped[dict[str, Any]]
+    zone: Mapped[str]
+    made_by_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    made_at: Mapped[datetime]
+
+
+class InterviewInvitation(Base):
+    """One who passed, invited to one slot."""
+
+    __tablename__ = "interview_invitations"
+    __table_args__ = (
+        UniqueConstraint("result_id"),
+        UniqueConstraint("plan_id", "board", "starts_at"),
+        CheckConstraint("starts_at < ends_at", name="slot_is_forward"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    result_id: Mapped[int] = mapped_column(ForeignKey("qualifying_results.id"))
+    plan_id: Mapped[int] = mapped_column(ForeignKey("interview_plans.id"))
+    board: Mapped[int]
+    location: Mapped[str]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    notice_id: Mapped[int] = mapped_column(ForeignKey("notices.id"))
+    invited_by_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    invited_at: Mapped[datetime]
+    result: Mapped[QualifyingResult] = relationship(lazy="joined")
+    plan: Mapped[InterviewPlan] = relationship(lazy="joined")
+
+
+class ExportJob(Base):
+    """What left, for whom, and its hash."""
+
+    __tablename__ = "export_jobs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    administration_id: Mapped[int] = mapped_column(ForeignKey("administrations.id"), index=True)
+    decision_id: Mapped[int] = mapped_column(ForeignKey("passing_score_decisions.id"))
+    kind: Mapped[str]  # interview_candidates | pass_fail
+    format: Mapped[str]  # csv | xlsx | json
+    rows: Mapped[int]
+    sha256: Mapped[str]
+    template: Mapped[str]  # such as testing_platform.export.interview_candidates/1
+    made_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    made_at: Mapped[datetime]
