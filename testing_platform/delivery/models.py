@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, composite, mapped_column, relationship
 
 from testing_platform.accounts.models import Person
@@ -88,6 +88,93 @@ class Attempt(Base):
         self.started_at, self.given, self.held_since = clock.started_at, clock.given, clock.held_since
         self.deadline = clock.deadline
         self.answers_until = None if self.deadline is None else self.deadline + self.late_grace
+
+
+class Seating(Base):
+    """Where a candidate sits, and since when. Another seat is a new row."""
+
+    __tablename__ = "seatings"
+    __table_args__ = (
+        CheckConstraint("seat > 0", name="seats_count_from_one"),
+        Index(
+            "uq_seatings_seat",
+            "session_id",
+            "seat",
+            unique=True,
+            sqlite_where=text("left_at IS NULL"),
+            postgresql_where=text("left_at IS NULL"),
+        ),
+        Index(
+            "uq_seatings_appointment",
+            "appointment_id",
+            unique=True,
+            sqlite_where=text("left_at IS NULL"),
+            postgresql_where=text("left_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id"))
+    appointment_id: Mapped[int] = mapped_column(ForeignKey("appointments.id"))
+    seat: Mapped[int]
+    # What the proctor looked at to know who this is: a code of rules.IDENTITY.
+    identity: Mapped[str]
+    seated_by_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    seated_at: Mapped[datetime]
+    left_at: Mapped[datetime | None]
+
+
+class NoShow(Base):
+    """Somebody was expected and did not test, with the reason the proctor gave. Taken back, the row stays."""
+
+    __tablename__ = "no_shows"
+    __table_args__ = (
+        Index(
+            "uq_no_shows_standing",
+            "appointment_id",
+            unique=True,
+            sqlite_where=text("reversed_at IS NULL"),
+            postgresql_where=text("reversed_at IS NULL"),
+        ),
+        CheckConstraint("(reversed_at IS NULL) = (reversed_by_id IS NULL)", name="reversed_by_someone"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    appointment_id: Mapped[int] = mapped_column(ForeignKey("appointments.id"))
+    reason: Mapped[str]
+    note: Mapped[str] = mapped_column(default="")
+    recorded_by_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    recorded_at: Mapped[datetime]
+    reversed_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    reversed_at: Mapped[datetime | None]
+
+
+class StartCode(Base):
+    """The code on the board of a room. It belongs to one sign-in of one proctor and is worth nothing when that has ended."""
+
+    __tablename__ = "start_codes"
+    __table_args__ = (UniqueConstraint("session_id", "sign_in_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[int] = mapped_column(ForeignKey("sessions.id"))
+    sign_in_id: Mapped[int] = mapped_column(ForeignKey("sign_ins.id"))
+    # The code itself is made anew from the signing key and this row whenever the page shows it.
+    code_hash: Mapped[str] = mapped_column(index=True)
+    issued_at: Mapped[datetime]
+
+
+class TakeOverCode(Base):
+    """Lets a candidate go on at another workstation, once: the proctor reads it out."""
+
+    __tablename__ = "take_over_codes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempts.id"), index=True)
+    code_hash: Mapped[str] = mapped_column(unique=True)
+    issued_by_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
 
 
 class Contact(Base):

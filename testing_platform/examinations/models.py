@@ -61,6 +61,29 @@ class Administration(Base):
     form: Mapped[Form] = relationship()
 
 
+class Venue(Base):
+    """A City facility in which tests are given."""
+
+    __tablename__ = "venues"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    address: Mapped[str]
+
+
+class Room(Base):
+    """A room with workstations, numbered from 1."""
+
+    __tablename__ = "rooms"
+    __table_args__ = (UniqueConstraint("venue_id", "name"), CheckConstraint("seats > 0", name="has_seats"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    venue_id: Mapped[int] = mapped_column(ForeignKey("venues.id"))
+    name: Mapped[str]
+    seats: Mapped[int]
+    venue: Mapped[Venue] = relationship(lazy="joined")
+
+
 class TestSession(Base):
     """A time and a place, or the time in which remote candidates may begin."""
 
@@ -69,6 +92,7 @@ class TestSession(Base):
     __table_args__ = (
         CheckConstraint("opens_at < closes_at", name="window_is_forward"),
         CheckConstraint("mode IN ('remote', 'facility')", name="mode_is_known"),
+        CheckConstraint("mode = 'facility' OR room_id IS NULL", name="a_room_is_of_a_facility"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -77,7 +101,9 @@ class TestSession(Base):
     mode: Mapped[Mode]
     window: Mapped[Window] = composite(mapped_column("opens_at"), mapped_column("closes_at"))
     zone: Mapped[str]
+    room_id: Mapped[int | None] = mapped_column(ForeignKey("rooms.id"))
     administration: Mapped[Administration] = relationship(lazy="joined")
+    room: Mapped[Room | None] = relationship(lazy="joined")
 
 
 class Appointment(Base):
