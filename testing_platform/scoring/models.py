@@ -150,6 +150,7 @@ class InterviewInvitation(Base):
         UniqueConstraint("result_id"),
         UniqueConstraint("plan_id", "board", "starts_at"),
         CheckConstraint("starts_at < ends_at", name="slot_is_forward"),
+        CheckConstraint("(withdrawn_at IS NULL) = (withdrawn_by_id IS NULL)", name="withdrawn_by_someone"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -162,6 +163,9 @@ class InterviewInvitation(Base):
     notice_id: Mapped[int] = mapped_column(ForeignKey("notices.id"))
     invited_by_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
     invited_at: Mapped[datetime]
+    # Taken back by a person, after a later decision under which this candidate does not pass.
+    withdrawn_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    withdrawn_at: Mapped[datetime | None]
     result: Mapped[QualifyingResult] = relationship(lazy="joined")
     plan: Mapped[InterviewPlan] = relationship(lazy="joined")
 
