@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from testing_platform import clock
 from testing_platform.accounts import service as accounts
-from testing_platform.accounts.models import Person
+from testing_platform.accounts.models import Person, RoleGrant
 from testing_platform.accounts.rules import Role
 from testing_platform.delivery.models import Attempt
 from testing_platform.examinations import service as examinations
-from testing_platform.examinations.models import Administration, Appointment, Examination, TestSession
+from testing_platform.examinations.models import Appointment, Examination, TestSession
 from testing_platform.examinations.rules import Mode, Window
 from testing_platform.itembank import rules as bank_rules
 from testing_platform.itembank import service as itembank
@@ -107,14 +107,21 @@ def fill_bank(session: Session, now: datetime) -> Bank:
 
 
 def fill(session: Session, settings: Settings) -> None:
-    """Once for a data folder; again it only makes sure that a session is open."""
+    """Everything that an open day needs. Again for the same data folder it adds what is missing and makes sure that a session is open."""
     now = clock.now()
-    if session.scalar(select(func.count()).select_from(Administration)):
-        _keep_open(session, now)
-        return
-    bank = fill_bank(session, now)
-    plan = read("form_a.toml")
-    form = itembank.compose_form(session, bank, plan["name"], plan["items"], timedelta(minutes=plan["minutes"]), now)
+    examination = announce(session, now)
+    form = live_form(session, now)
+    fill_people(session, now)
+    if not _is_open(session, now):
+        # A demo of yesterday gets a new administration today, as a department would plan another test date.
+        _open(session, examination, form, examination.bulletin.content["test_day"], now)
+
+
+def announce(session: Session, now: datetime) -> Examination:
+    """The examination under the demo's bulletin, published the first time."""
+    found = session.scalars(select(Examination).order_by(Examination.id.desc())).first()
+    if found is not None:
+        return found
     content = bulletin_content()
     today = now.astimezone(ZoneInfo(ZONE)).date()
     open_on: date = today + timedelta(days=content["bulletin"]["open_on"]["day"])
@@ -124,27 +131,35 @@ def fill(session: Session, settings: Settings) -> None:
     examination = Examination(bulletin_id=bulletin.id, title=content["class"]["title"])
     session.add(examination)
     session.flush()
-    _people(session, now)
-    _open(session, examination, form, content["test_day"], now)
+    return examination
 
 
-def _people(session: Session, now: datetime) -> None:
+def live_form(session: Session, now: datetime) -> Form:
+    """The form of an open day, of items whose keys were all checked."""
+    plan = read("form_a.toml")
+    bank = fill_bank(session, now)
+    found = session.scalars(select(Form).where(Form.bank_id == bank.id, Form.name == plan["name"]).order_by(Form.id.desc())).first()
+    return found or itembank.compose_form(session, bank, plan["name"], plan["items"], timedelta(minutes=plan["minutes"]), now)
+
+
+def fill_people(session: Session, now: datetime) -> None:
     people = read("people.toml")
-    for group in ("crowd", "visitor"):
+    known = set(session.scalars(select(Person.email)))
+    for group in ("crowd", "visitor", "staff"):
         for one in people[group]:
+            if one["email"] in known:
+                continue
+            staff = group == "staff"
             person = accounts.add_person(
                 session,
                 name=f"{one['given_name']} {one['family_name']}",
                 email=one["email"],
-                roles={Role.CANDIDATE},
+                roles={Role(one["role"])} if staff else {Role.CANDIDATE},
                 now=now,
-                candidate_number=one["number"],
+                candidate_number=None if staff else one["number"],
             )
-            person.locale = one.get("language", "en")
-    for one in people["staff"]:
-        accounts.add_person(
-            session, name=f"{one['given_name']} {one['family_name']}", email=one["email"], roles={Role(one["role"])}, now=now
-        )
+            if not staff:
+                person.locale = one.get("language", "en")
 
 
 def _open(session: Session, examination: Examination, form: Form, day: dict[str, Any], now: datetime) -> TestSession:
@@ -165,24 +180,26 @@ def _open(session: Session, examination: Examination, form: Form, day: dict[str,
     return place
 
 
-def _keep_open(session: Session, now: datetime) -> None:
-    """A demo of yesterday gets a new administration today, as a department would plan another test date."""
-    newest = session.scalars(select(TestSession).order_by(TestSession.id.desc())).first()
-    if newest is not None and now < newest.window.closes_at - timedelta(hours=2):
-        return
-    examination = session.scalars(select(Examination).order_by(Examination.id.desc())).one()
-    form = session.scalars(select(Form).order_by(Form.id.desc())).first()
-    assert form is not None
-    _open(session, examination, form, examination.bulletin.content["test_day"], now)
+def _remote_sessions() -> Select[Any]:
+    """The one that stays open longest first: a past day and a day at a facility are never it."""
+    closes_at = TestSession.__table__.c.closes_at
+    return select(TestSession).where(TestSession.mode == Mode.REMOTE).order_by(closes_at.desc(), TestSession.id.desc()).limit(1)
+
+
+def _is_open(session: Session, now: datetime) -> bool:
+    newest = session.scalars(_remote_sessions()).first()
+    return newest is not None and now < newest.window.closes_at - timedelta(hours=2)
 
 
 def open_session(session: Session) -> TestSession:
-    return session.scalars(select(TestSession).order_by(TestSession.id.desc()).limit(1)).one()
+    """The session at home that is open now."""
+    return session.scalars(_remote_sessions()).one()
 
 
 def person_with(session: Session, role: Role, number: int = 0) -> Person:
     """The made-up member of staff who comes `number`th with this role."""
-    people = [person for person in session.scalars(select(Person).order_by(Person.id)) if role in person.roles]
+    holders = select(RoleGrant.person_id).where(RoleGrant.role == role, RoleGrant.ended_at.is_(None))
+    people = session.scalars(select(Person).where(Person.id.in_(holders)).order_by(Person.id)).all()
     return people[min(number, len(people) - 1)]
 
 
