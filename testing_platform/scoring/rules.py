@@ -1,0 +1,497 @@
+"""How a key scores, what its items look like, and the passing score chooser.
+
+Whatever decides who passes is whole-number arithmetic: raw scores are integers, rates are decimals taken as the exact fractions they are, and a
+probability is compared with its limit by multiplying out.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Any
+
+from testing_platform import errors
+
+# An entry of a key: the options that are right. No option: the slot is dropped and lowers the maximum. EVERYONE: each candidate has it right.
+Entries = Mapping[int, Sequence[str]]
+DROPPED: tuple[str, ...] = ()
+EVERYONE = "*"
+
+
+class ReasonMissing(errors.Refusal):
+    code = "reason-needed"
+
+
+class FaultyKey(errors.Refusal):
+    """An entry names an option that the item does not have, or the slot is not on the form."""
+
+    code = "faulty-key"
+
+
+class SameKey(errors.Refusal):
+    """The change changes nothing."""
+
+    code = "same-key"
+
+
+class FaultyInputs(errors.Refusal):
+    """`name` says which number cannot be used, `why` what is wrong with it."""
+
+    code = "faulty-inputs"
+
+
+class FaultyCut(errors.Refusal):
+    code = "faulty-cut"
+
+
+def check_entry(options: Sequence[str], chosen: Sequence[str]) -> list[str]:
+    """The entry in its one spelling: in the item's order, each option once. Raises FaultyKey."""
+    if list(chosen) == [EVERYONE]:
+        return [EVERYONE]
+    if not set(chosen) <= set(options):
+        raise FaultyKey(unknown=sorted(set(chosen) - set(options)))
+    return [option for option in options if option in set(chosen)]
+
+
+def is_right(entry: Sequence[str], option: str | None) -> bool:
+    return EVERYONE in entry or (option is not None and option in entry)
+
+
+def maximum(entries: Entries) -> int:
+    """The greatest raw score: dropped slots do not count."""
+    return sum(1 for entry in entries.values() if entry)
+
+
+def raw_score(entries: Entries, chosen: Mapping[int, str]) -> int:
+    """Items right."""
+    return sum(1 for slot, entry in entries.items() if is_right(entry, chosen.get(slot)))
+
+
+def histogram(scores: Iterable[int], most: int) -> list[int]:
+    """How many have each raw score, from 0 to the maximum."""
+    counts = [0] * (most + 1)
+    for score in scores:
+        counts[score] += 1
+    return counts
+
+
+# --- items ---------------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SlotFigures:
+    """What the candidates did with one slot, and why a person should look at its key, if they should."""
+
+    slot: int
+    counts: dict[str, int]
+    omitted: int
+    right: int
+    taken: int
+    item_rest: float | None
+    reasons: tuple[str, ...]  # key_not_first | item_rest_negative
+
+    @property
+    def difficulty(self) -> float | None:
+        """The share of candidates who have it right, p."""
+        return self.right / self.taken if self.taken else None
+
+
+def slot_figures(
+    entries: Entries, options: Mapping[int, Sequence[str]], sheets: Sequence[Mapping[int, str]], small_group: int
+) -> list[SlotFigures]:
+    """Option counts, difficulty and the item-rest correlation of each slot.
+
+    The item-rest correlation is Pearson's between right or wrong (1, 0) and the raw score without this item. It is not taken for fewer than
+    `small_group` candidates, nor where everyone or no one is right. A slot is to be looked at when an option that is not keyed was chosen more
+    often than every keyed one, or when those who have it right did worse on the rest.
+    """
+    totals = [raw_score(entries, sheet) for sheet in sheets]
+    found = []
+    for slot, given in options.items():
+        entry = entries.get(slot, DROPPED)
+        counts = dict.fromkeys(given, 0)
+        right = [is_right(entry, sheet.get(slot)) for sheet in sheets]
+        for sheet in sheets:
+            option = sheet.get(slot)
+            if option in counts:
+                counts[option] += 1
+        reasons = []
+        judged = bool(entry) and EVERYONE not in entry
+        keyed = max((counts[option] for option in entry if option in counts), default=0)
+        if judged and any(count > keyed for option, count in counts.items() if option not in entry):
+            reasons.append("key_not_first")
+        item_rest = correlation(right, [total - one for total, one in zip(totals, right, strict=True)]) if judged else None
+        if len(sheets) < small_group:
+            item_rest = None
+        if item_rest is not None and item_rest < 0:
+            reasons.append("item_rest_negative")
+        found.append(SlotFigures(slot, counts, len(sheets) - sum(counts.values()), sum(right), len(sheets), item_rest, tuple(reasons)))
+    return found
+
+
+def correlation(ones: Sequence[int], others: Sequence[int]) -> float | None:
+    """Pearson's correlation out of whole-number sums; none where one of the two does not vary."""
+    n = len(ones)
+    sum_x, sum_y = sum(ones), sum(others)
+    xx = n * sum(x * x for x in ones) - sum_x * sum_x
+    yy = n * sum(y * y for y in others) - sum_y * sum_y
+    if not xx or not yy:
+        return None
+    xy = n * sum(x * y for x, y in zip(ones, others, strict=True)) - sum_x * sum_y
+    return xy / math.sqrt(xx * yy)
+
+
+# --- the passing score chooser -------------------------------------------------------------------------------------------------------------
+
+SOURCES = {
+    "assurance": "the department's choice: nine times in ten the vacancies are filled (rules of the field, 4.2)",
+    "extra_names": "Civil Service Rules on certification: five names more than vacancies (R104)",
+    "horizon_months": "bulletin, passing score paragraph: eligibles for two years (R63)",
+    "reference_percent": "bulletin, passing score paragraph: may be above or below 70 % (R64)",
+    "small_group": "rules of the field, 4.2: below 30 candidates counts only",
+    "attend": "starting value until past administrations are recorded (rules of the field, 4.2, worked example)",
+    "reach": "starting value until past administrations are recorded (rules of the field, 4.2, worked example)",
+    "appointed": "starting value until past administrations are recorded (rules of the field, 4.2, worked example)",
+}
+FROM_BULLETIN = {"horizon_months": "vacancy_horizon_months", "reference_percent": "reference_percent"}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The numbers that a rule names; a bulletin may set each, and `sources` says where each comes from."""
+
+    assurance: Decimal = Decimal("0.90")
+    extra_names: int = 5
+    horizon_months: int = 24
+    reference_percent: Decimal = Decimal(70)
+    small_group: int = 30
+    attend: Decimal = Decimal("0.85")
+    reach: Decimal = Decimal("0.72")
+    appointed: Decimal = Decimal("0.45")
+    sources: Mapping[str, str] = field(default_factory=lambda: dict(SOURCES))
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Policy":
+        """The defaults, with what the bulletin's passing score policy says put over them."""
+        values: dict[str, Any] = {}
+        sources = dict(SOURCES)
+        for name, default in cls().numbers().items():
+            said = settings.get(FROM_BULLETIN.get(name, name))
+            if said is not None:
+                values[name] = int(said) if isinstance(default, int) else _decimal(name, said)
+                sources[name] = str(settings.get("source") or sources[name])
+        return cls(**values, sources=sources)
+
+    def numbers(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in SOURCES}
+
+
+def _decimal(name: str, value: Any) -> Decimal:
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        raise FaultyInputs(name=name, value=str(value)[:40], why="not-a-number") from None
+    if not found.is_finite():
+        raise FaultyInputs(name=name, value=str(value)[:40], why="not-a-number")
+    return found
+
+
+RATES = ("attend", "reach", "appointed", "show")
+MOST = 100_000
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the chooser is told. Rates are decimals above 0 and up to 1 with at most four places."""
+
+    vacancies_now: int
+    vacancies_expected: int
+    # Eligibles already on the list who will still be there within the horizon.
+    listed: int = 0
+    attend: Decimal = Policy.attend  # share of passers who attend the interview
+    reach: Decimal = Policy.reach  # share of those attending who reach the final average
+    appointed: Decimal = Policy.appointed  # share of eligibles finally appointed when reached
+    show: Decimal = Decimal(1)  # share of those invited who take the test
+    capacity: int | None = None  # interviews that the boards can hold
+    minimum: int | None = None  # minimum competence as judged item by item (Angoff), a raw score
+    rates_reason: str = ""  # why the rates are not the department's own
+    below_reason: str = ""  # why the cut lies below chance or below minimum competence
+
+    @property
+    def vacancies(self) -> int:
+        return self.vacancies_now + self.vacancies_expected
+
+    def told(self) -> dict[str, Any]:
+        return {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> "Inputs":
+        """From what was stored or sent. Raises FaultyInputs, naming the number."""
+        values: dict[str, Any] = {}
+        for name in ("vacancies_now", "vacancies_expected", "listed", "capacity", "minimum"):
+            value = said.get(name)
+            if value in (None, ""):
+                if name.startswith("vacancies"):
+                    raise FaultyInputs(name=name, why="missing")
+                continue
+            number = _decimal(name, value)
+            if number != number.to_integral_value() or not 0 <= number <= MOST:
+                raise FaultyInputs(name=name, value=str(value)[:40], why="not-a-count")
+            values[name] = int(number)
+        for name in RATES:
+            if said.get(name) in (None, ""):
+                continue
+            rate = _decimal(name, said[name])
+            if not 0 < rate <= 1:
+                raise FaultyInputs(name=name, value=str(said[name])[:40], why="not-a-rate")
+            if rate != rate.quantize(Decimal("0.0001")):
+                raise FaultyInputs(name=name, value=str(said[name])[:40], why="too-many-places")
+            # One spelling: 0.5 and 0.50 are the same rate.
+            values[name] = rate.quantize(Decimal("0.0001"))
+        for name in ("rates_reason", "below_reason"):
+            values[name] = str(said.get(name) or "").strip()[:2000]
+        return cls(**values)
+
+
+def ceiling(value: Fraction) -> int:
+    return -(-value.numerator // value.denominator)
+
+
+@dataclass(frozen=True)
+class Needed:
+    eligibles: int
+    passers: int
+
+
+def needed(inputs: Inputs, policy: Policy) -> Needed:
+    """E = ceil(V / y) + X eligibles, and M = ceil(max(0, E - L) / (a·p)) passers."""
+    eligibles = ceiling(Fraction(inputs.vacancies) / Fraction(inputs.appointed)) + policy.extra_names
+    passers = ceiling(Fraction(max(0, eligibles - inputs.listed)) / (Fraction(inputs.attend) * Fraction(inputs.reach)))
+    return Needed(eligibles, passers)
+
+
+class Chances:
+    """P(appointments ≥ vacancies) for 0…most passers, exactly.
+
+    Appointments are Bin(passers, a·p·y) and, from the L eligibles already listed, Bin(L, y). With one passer more the probability grows by
+    a·p·y × P(exactly one vacancy is left), so that a chain of whole numbers over the common denominator gives all of them.
+    """
+
+    def __init__(self, most: int, inputs: Inputs) -> None:
+        success = Fraction(inputs.attend) * Fraction(inputs.reach) * Fraction(inputs.appointed)
+        each = Fraction(inputs.appointed)
+        c, d, v, listed = success.numerator, success.denominator, inputs.vacancies, inputs.listed
+        weight = each.denominator**listed
+        # How many of those listed are appointed, as numerators over `weight`; only fewer than v leave something open.
+        # The weight of j becomes the chain of "j of the list and v - 1 - j of the passers".
+        exact: list[tuple[int, int]] = []
+        rest = weight
+        for j in range(min(v, listed + 1)):
+            numerator = math.comb(listed, j) * each.numerator**j * (each.denominator - each.numerator) ** (listed - j)
+            rest -= numerator
+            if numerator:
+                exact.append((v - 1 - j, numerator))
+        self._numerators = [rest]
+        self._denominators = [weight]
+        running: dict[int, int] = {}
+        for n in range(most):
+            for k, numerator in exact:
+                if k == n:
+                    running[k] = numerator * c**k
+                elif k < n:
+                    running[k] = running[k] * ((d - c) * n) // (n - k)
+            self._numerators.append(self._numerators[n] * d + c * sum(running.values()))
+            self._denominators.append(self._denominators[n] * d)
+
+    def reaches(self, passers: int, level: Decimal) -> bool:
+        limit = Fraction(level)
+        return self._numerators[passers] * limit.denominator >= self._denominators[passers] * limit.numerator
+
+    def fraction(self, passers: int) -> Fraction:
+        return Fraction(self._numerators[passers], self._denominators[passers])
+
+    def shown(self, passers: int, places: int = 6) -> Decimal:
+        """Rounded half up."""
+        scaled = (2 * self._numerators[passers] * 10**places + self._denominators[passers]) // (2 * self._denominators[passers])
+        return Decimal(scaled).scaleb(-places)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What would follow from one cut. All at the cut pass."""
+
+    cut: int
+    passers: int
+    at_cut: int
+    interviews: Decimal
+    eligibles: Decimal
+    appointments: Decimal
+    probability: Decimal
+
+    def told(self) -> dict[str, Any]:
+        return {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Of the raw scores. `variance` is divided by N - 1; KR-21 needs no item figures and is a lower bound of KR-20.
+
+    KR-21 = J/(J-1) · (1 - mean·(J - mean) / (J·variance)); SEM² = variance · (1 - KR-21), with KR-21 below 0 taken as 0.
+    """
+
+    taken: int
+    mean: Fraction
+    variance: Fraction
+    kr21: Fraction | None
+
+    @property
+    def sem_squared(self) -> Fraction:
+        return self.variance * (1 - max(Fraction(0), self.kr21 or Fraction(0)))
+
+    def within_sem(self, counts: Sequence[int], cut: int) -> int:
+        """How many raw scores lie within one SEM of the cut, on both sides."""
+        return sum(count for raw, count in enumerate(counts) if (raw - cut) ** 2 <= self.sem_squared)
+
+
+def statistics(counts: Sequence[int]) -> Statistics:
+    taken = sum(counts)
+    items = len(counts) - 1
+    if not taken:
+        return Statistics(0, Fraction(0), Fraction(0), None)
+    mean = Fraction(sum(raw * count for raw, count in enumerate(counts)), taken)
+    squares = sum(raw * raw * count for raw, count in enumerate(counts)) - taken * mean * mean
+    variance = Fraction(squares) / (taken - 1) if taken > 1 else Fraction(0)
+    kr21 = None
+    if items > 1 and variance:
+        kr21 = Fraction(items, items - 1) * (1 - mean * (items - mean) / (items * variance))
+    return Statistics(taken, mean, variance, kr21)
+
+
+def root(value: Fraction, places: int = 4) -> Decimal:
+    """The square root, rounded half up; exact to the last place, from whole numbers."""
+    scaled = math.isqrt(value.numerator * 4 * 10 ** (2 * places) // value.denominator)
+    return Decimal((scaled + 1) // 2).scaleb(-places)
+
+
+def rounded(value: Fraction, places: int) -> Decimal:
+    """Half up, as a clerk rounds; below zero away from it."""
+    scaled = (2 * abs(value.numerator) * 10**places + value.denominator) // (2 * value.denominator)
+    return Decimal(scaled if value >= 0 else -scaled).scaleb(-places)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Where the chart has its lines: lowest raw score at or above the reference percent, and what guessing alone gives."""
+
+    reference: int
+    chance: Fraction
+    chance_variance: Fraction
+
+
+def lines(entries: Entries, options: Mapping[int, int], policy: Policy) -> Lines:
+    """Chance is the sum over the items of right options / options; its variance the sum of p(1-p)."""
+    shares = [Fraction(1) if EVERYONE in entry else Fraction(len(entry), options[slot]) for slot, entry in entries.items() if entry]
+    reference = ceiling(Fraction(maximum(entries)) * Fraction(policy.reference_percent) / 100)
+    return Lines(reference, sum(shares, Fraction(0)), sum((p * (1 - p) for p in shares), Fraction(0)))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """All that is before the one who chooses."""
+
+    counts: list[int]
+    needed: Needed
+    rows: list[Row]
+    # Largest cut that enough pass. 0 where even all are not enough.
+    point: int
+    # Largest cut by which the vacancies are filled with the assurance; none where even all passing does not give it. The rates are taken as certain.
+    assured: int | None
+    # How many passers give the assurance; none beyond those tested.
+    assured_passers: int | None
+    # How many passers are missing though all pass, and how many more to invite for them.
+    short: int
+    invite_more: int
+    statistics: Statistics
+
+    def row(self, cut: int) -> Row:
+        return self.rows[cut]
+
+
+def choose(counts: Sequence[int], inputs: Inputs, policy: Policy) -> Choice:
+    """The table over all cuts with the point cut and the assured cut."""
+    taken = sum(counts)
+    target = needed(inputs, policy)
+    chances = Chances(taken, inputs)
+    both = Fraction(inputs.attend) * Fraction(inputs.reach)
+    rows: list[Row] = []
+    passers = taken
+    for cut, at_cut in enumerate(counts):
+        eligibles = passers * both + inputs.listed
+        rows.append(
+            Row(
+                cut,
+                passers,
+                at_cut,
+                exact(passers * Fraction(inputs.attend)),
+                exact(eligibles),
+                exact(eligibles * Fraction(inputs.appointed)),
+                chances.shown(passers),
+            )
+        )
+        passers -= at_cut
+    point = max((row.cut for row in rows if row.passers >= target.passers), default=0)
+    assured = max((row.cut for row in rows if chances.reaches(row.passers, policy.assurance)), default=None)
+    enough = next((n for n in range(taken + 1) if chances.reaches(n, policy.assurance)), None)
+    short = max(0, target.passers - taken)
+    return Choice(
+        list(counts),
+        target,
+        rows,
+        point,
+        assured,
+        enough,
+        short,
+        ceiling(Fraction(short) / Fraction(inputs.show)),
+        statistics(counts),
+    )
+
+
+def exact(value: Fraction) -> Decimal:
+    """A product of rates with four places each as the decimal that it is."""
+    return Decimal(value.numerator) / Decimal(value.denominator)
+
+
+def check_cut(cut: int, most: int, at: Lines, inputs: Inputs, policy: Policy) -> None:
+    """A cut is a whole raw score that someone could have. Raises FaultyCut, or ReasonMissing where one is due in writing."""
+    if not 0 <= cut <= most:
+        raise FaultyCut(cut=cut, maximum=most)
+    if other_rates(inputs, policy) and not inputs.rates_reason:
+        raise ReasonMissing(what="rates", names=other_rates(inputs, policy))
+    if below(cut, at, inputs) and not inputs.below_reason:
+        raise ReasonMissing(what="below", names=below(cut, at, inputs))
+
+
+def other_rates(inputs: Inputs, policy: Policy) -> list[str]:
+    """Rates that are not the department's own."""
+    return [name for name in ("attend", "reach", "appointed") if getattr(inputs, name) != getattr(policy, name)]
+
+
+def below(cut: int, at: Lines, inputs: Inputs) -> list[str]:
+    """Which lines the cut lies below: chance, minimum."""
+    found = []
+    if cut < at.chance:
+        found.append("chance")
+    if inputs.minimum is not None and cut < inputs.minimum:
+        found.append("minimum")
+    return found
+
+
+def beta_rate(successes: int, trials: int, prior: tuple[int, int]) -> Decimal:
+    """A rate out of past administrations: the mean of Beta(prior + what happened), to four places half up."""
+    return rounded(Fraction(successes + prior[0], trials + sum(prior)), 4)
+
+
+def percent(part: int, whole: int) -> Decimal:
+    """To one place half up, for showing."""
+    return (Decimal(100 * part) / Decimal(whole)).quantize(Decimal("0.1"), ROUND_HALF_UP) if whole else Decimal(0)

@@ -1,0 +1,603 @@
+"""What analysts and approvers do between the last submit and the results. The caller owns the transaction."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from testing_platform import bus, errors
+from testing_platform.accounts.models import Person
+from testing_platform.accounts.rules import Role
+from testing_platform.audit import service as audit
+from testing_platform.delivery import rules as delivery
+from testing_platform.delivery.models import Attempt, Response
+from testing_platform.delivery.rules import Event, State
+from testing_platform.digests import canonical
+from testing_platform.examinations.models import Administration, Appointment, TestSession
+from testing_platform.examinations.rules import Window
+from testing_platform.itembank.models import FormSlot
+from testing_platform.scoring import rules
+from testing_platform.scoring.models import Key, PassingScoreDecision, QualifyingResult, RawScore, ScoreRun
+
+
+class KeyInUse(errors.Refusal):
+    """A passing score that was proposed or approved rests on the key; `outcome` says which."""
+
+    code = "key-in-use"
+
+
+class KeyNotLocked(errors.Refusal):
+    code = "key-not-locked"
+
+
+class StillRunning(errors.Refusal):
+    """`running` tests are under way or may yet begin; `open_sessions` have hours left in which someone could come."""
+
+    code = "still-running"
+
+
+class ScoresNotCurrent(errors.Refusal):
+    """There is no scoring yet, or the key or the attempts have changed since."""
+
+    code = "scores-not-current"
+
+
+class NothingToDecide(errors.Refusal):
+    """Nobody was scored."""
+
+    code = "nothing-to-decide"
+
+
+class AlreadyProposed(errors.Refusal):
+    code = "already-proposed"
+
+
+class NotProposed(errors.Refusal):
+    """The proposal was signed, sent back or withdrawn meanwhile; `outcome` says which."""
+
+    code = "not-proposed"
+
+
+class SecondPersonNeeded(errors.Refusal):
+    """Who proposed does not sign too, and the second signature is an approver's."""
+
+    code = "second-person-needed"
+
+
+class StoredDiffers(errors.Refusal):
+    """What was stored with the proposal is not what its scores and inputs give."""
+
+    code = "stored-differs"
+
+
+# Someone at check-in was heard within this time.
+AT_CHECK_IN = timedelta(minutes=5)
+
+# --- the key -------------------------------------------------------------------------------------------------------------------------------
+
+
+def entries_of(key: Key) -> dict[int, list[str]]:
+    return {int(slot): list(options) for slot, options in key.entries.items()}
+
+
+def newest_key(session: Session, administration: Administration) -> Key | None:
+    return session.scalars(select(Key).where(Key.administration_id == administration.id).order_by(Key.number.desc()).limit(1)).first()
+
+
+def options_of(session: Session, administration: Administration) -> dict[int, list[str]]:
+    """The options of each slot of the form, in the order shown."""
+    rows = session.scalars(select(FormSlot).where(FormSlot.form_id == administration.form_id).order_by(FormSlot.slot))
+    return {row.slot: [str(option["key"]) for option in row.version.options] for row in rows}
+
+
+def form_key(session: Session, administration: Administration, now: datetime) -> Key:
+    """The newest version of the key; version 1 is the form's own, made when it is first needed."""
+    found = newest_key(session, administration)
+    if found is not None:
+        return found
+    rows = session.scalars(select(FormSlot).where(FormSlot.form_id == administration.form_id).order_by(FormSlot.slot))
+    entries = {str(row.slot): [row.version.key] for row in rows}
+    return _keep_key(session, administration, 1, entries, [], None, now)
+
+
+def _keep_key(
+    session: Session,
+    administration: Administration,
+    number: int,
+    entries: dict[str, Any],
+    changes: list[Any],
+    person: Person | None,
+    now: datetime,
+) -> Key:
+    key = Key(
+        administration_id=administration.id,
+        number=number,
+        entries=entries,
+        changes=changes,
+        digest=hashlib.sha256(canonical([administration.form_id, number, entries])).hexdigest(),
+        made_by_id=person.id if person else None,
+        made_at=now,
+    )
+    session.add(key)
+    session.flush()
+    audit.record(
+        session,
+        "key.made",
+        f"administration:{administration.id}",
+        now,
+        key.made_by_id,
+        number=number,
+        digest=key.digest,
+        slots=[change["slot"] for change in changes],
+    )
+    return key
+
+
+def change_key(
+    session: Session,
+    administration: Administration,
+    person: Person,
+    slot: int,
+    options: list[str],
+    reason: str,
+    now: datetime,
+    *,
+    superseding: bool = False,
+) -> Key:
+    """A new version, not locked, in which these options of the slot are right: several, none ([], dropped) or all (["*"]).
+
+    Refused while a proposal rests on the key. Once a passing score is approved it takes `superseding`: what is published stays until a new
+    decision with its own two signatures takes its place.
+    """
+    standing = standing_decision(session, administration)
+    if standing is not None and (standing.outcome == "proposed" or not superseding):
+        raise KeyInUse(outcome=standing.outcome, number=standing.number)
+    if not reason.strip():
+        raise rules.ReasonMissing(what="key")
+    key = form_key(session, administration, now)
+    given = options_of(session, administration).get(slot)
+    if given is None:
+        raise rules.FaultyKey(slot=slot)
+    after = rules.check_entry(given, options)
+    before = list(key.entries[str(slot)])
+    if after == before:
+        raise rules.SameKey(slot=slot)
+    change = {"slot": slot, "before": before, "after": after, "reason": reason.strip()}
+    return _keep_key(session, administration, key.number + 1, {**key.entries, str(slot): after}, [change], person, now)
+
+
+def lock_key(session: Session, administration: Administration, person: Person, now: datetime) -> Key:
+    """The newest version is the one that scores."""
+    key = form_key(session, administration, now)
+    if key.locked_at is None:
+        key.locked_by_id, key.locked_at = person.id, now
+        session.flush()
+        audit.record(session, "key.locked", f"administration:{administration.id}", now, person.id, number=key.number, digest=key.digest)
+        bus.publish(session, "key.locked", now, actor_id=person.id, administration=administration.id, number=key.number)
+    return key
+
+
+# --- raw scores ----------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Gathered:
+    """The attempts of an administration as scoring sees them, read in a few queries whatever their number."""
+
+    sheets: dict[int, dict[int, str]] = field(default_factory=dict)  # attempt → slot → chosen option
+    excluded: list[dict[str, Any]] = field(default_factory=list)
+    running: int = 0
+    waiting: int = 0
+
+    @property
+    def open(self) -> int:
+        return self.running + self.waiting
+
+
+# Why an attempt that is over is not scored, by its state.
+EXCLUDED = {
+    State.TERMINATED: "terminated",
+    State.ABANDONED: "abandoned",
+    State.VOIDED_RETEST: "voided",
+    State.REFUSED: "refused",
+}
+
+
+def gather(session: Session, administration: Administration, now: datetime) -> Gathered:
+    """Who counts, who does not and why, and what those who count answered, in two queries whatever their number."""
+    found = Gathered()
+    attempts = session.execute(
+        select(Attempt.id, Attempt.state, Attempt.digest, Attempt.submitted_by, Attempt.closes_at)
+        .join(TestSession, TestSession.id == Attempt.session_id)
+        .where(TestSession.administration_id == administration.id)
+        .order_by(Attempt.id)
+    ).all()
+    ends = _how_sealed_ended(session, [row.id for row in attempts if row.state == State.SEALED])
+    counting: dict[int, str | None] = {}
+    for row in attempts:
+        state = ends.get(row.id, State(row.state))
+        if state in delivery.UNDER_WAY:
+            found.running += 1
+        elif state in delivery.BEFORE and now < row.closes_at:
+            found.waiting += 1
+        elif state in (State.SUBMITTED, State.SEALED):
+            counting[row.id] = row.digest
+        else:
+            found.excluded.append({"attempt": row.id, "reason": EXCLUDED.get(state, "not_begun")})
+    for attempt_id, sheet in _sheets(session, administration, counting).items():
+        # What is scored is what the candidate's receipt vouches for.
+        if delivery.answers_digest(attempt_id, sheet) == counting[attempt_id]:
+            found.sheets[attempt_id] = sheet
+        else:
+            found.excluded.append({"attempt": attempt_id, "reason": "answers_differ"})
+    return found
+
+
+def _how_sealed_ended(session: Session, sealed: list[int]) -> dict[int, State]:
+    """The state that each sealed attempt was in before: a sealed one counts only if it was handed in."""
+    ends = {f"attempt.{event}": event for event in (Event.SUBMIT, Event.TIME_IS_UP, Event.END, Event.ABANDON, Event.VOID)}
+    targets = {event: move.target for move in delivery.MOVES for event in ends.values() if move.event is event}
+    rows = session.execute(
+        select(bus.Event.attempt_id, bus.Event.kind)
+        .where(bus.Event.attempt_id.in_(sealed), bus.Event.kind.in_(ends))
+        .order_by(bus.Event.id)
+    )
+    return {attempt_id: targets[ends[kind]] for attempt_id, kind in rows if attempt_id is not None}
+
+
+def _sheets(session: Session, administration: Administration, counting: Iterable[int]) -> dict[int, dict[int, str]]:
+    """The chosen options of each attempt, by delivery's own rule, out of one query over all responses."""
+    said: dict[int, list[delivery.Said]] = {attempt_id: [] for attempt_id in counting}
+    rows = session.execute(
+        select(
+            Response.attempt_id,
+            Response.device,
+            Response.seq,
+            Response.epoch,
+            Response.slot,
+            Response.state,
+            Response.option,
+            Response.id,
+        )
+        .join(Attempt, Attempt.id == Response.attempt_id)
+        .join(TestSession, TestSession.id == Attempt.session_id)
+        .where(TestSession.administration_id == administration.id, Response.standing.in_(("counted", "held")))
+    )
+    for attempt_id, *rest in rows:
+        if attempt_id in said:
+            said[attempt_id].append(delivery.Said(*rest))
+    return {
+        attempt_id: {slot: answer.option for slot, answer in delivery.sheet(lines).items() if answer.option is not None}
+        for attempt_id, lines in said.items()
+    }
+
+
+def run(session: Session, administration: Administration, person: Person, now: datetime) -> ScoreRun:
+    """Raw scores of all who count, with the locked key. The same inputs give the run that is there.
+
+    Raises StillRunning while someone tests or may yet begin, KeyNotLocked, or KeyInUse while a proposal waits.
+    """
+    standing = standing_decision(session, administration)
+    if standing is not None and standing.outcome == "proposed":
+        raise KeyInUse(outcome=standing.outcome, number=standing.number)
+    key = newest_key(session, administration)
+    if key is None or key.locked_at is None:
+        raise KeyNotLocked
+    found = gather(session, administration, now)
+    sessions = open_sessions(session, administration, now)
+    if found.running or found.waiting or sessions:
+        raise StillRunning(running=found.running, waiting=found.waiting, open_sessions=len(sessions))
+    digest = inputs_digest(key, found)
+    last = newest_run(session, administration)
+    if last is not None and last.inputs_digest == digest:
+        return last
+    entries = entries_of(key)
+    made = ScoreRun(
+        administration_id=administration.id,
+        key_id=key.id,
+        maximum=rules.maximum(entries),
+        inputs_digest=digest,
+        excluded=found.excluded,
+        made_by_id=person.id,
+        made_at=now,
+    )
+    session.add(made)
+    session.flush()
+    raw = [
+        {"run_id": made.id, "attempt_id": attempt_id, "raw": rules.raw_score(entries, sheet)} for attempt_id, sheet in found.sheets.items()
+    ]
+    if raw:
+        session.execute(insert(RawScore), raw)
+    session.refresh(made)
+    audit.record(
+        session,
+        "scores.made",
+        f"administration:{administration.id}",
+        now,
+        person.id,
+        run=made.id,
+        key=key.number,
+        scored=len(raw),
+        excluded=len(found.excluded),
+        digest=digest,
+    )
+    bus.publish(session, "scores.made", now, actor_id=person.id, administration=administration.id, run=made.id)
+    return made
+
+
+def inputs_digest(key: Key, found: Gathered) -> str:
+    lines = [f"{attempt_id}:{delivery.answers_digest(attempt_id, found.sheets[attempt_id])}" for attempt_id in sorted(found.sheets)]
+    return hashlib.sha256("\n".join([key.digest, *lines]).encode()).hexdigest()
+
+
+def newest_run(session: Session, administration: Administration) -> ScoreRun | None:
+    return session.scalars(
+        select(ScoreRun).where(ScoreRun.administration_id == administration.id).order_by(ScoreRun.id.desc()).limit(1)
+    ).first()
+
+
+def open_sessions(session: Session, administration: Administration, now: datetime) -> list[TestSession]:
+    """Those in which someone who is booked and has not come may still begin."""
+    booked = select(Appointment.id).outerjoin(Attempt, Attempt.appointment_id == Appointment.id)
+    booked = booked.where(Appointment.session_id == TestSession.id, Appointment.state == "booked", Attempt.id.is_(None))
+    return [
+        place
+        for place in session.scalars(
+            select(TestSession).where(TestSession.administration_id == administration.id, booked.exists()).order_by(TestSession.id)
+        )
+        if now < place.window.closes_at
+    ]
+
+
+def end_sessions(session: Session, administration: Administration, person: Person, now: datetime) -> int:
+    """Nobody may begin from now on; who has begun keeps the whole time. Raises StillRunning while someone is at check-in."""
+    here = session.scalars(
+        select(Attempt)
+        .join(TestSession, TestSession.id == Attempt.session_id)
+        .where(TestSession.administration_id == administration.id, Attempt.state.in_(delivery.BEFORE))
+    ).all()
+    present = [one for one in here if one.contact.newest is not None and now - one.contact.newest < AT_CHECK_IN]
+    if present:
+        raise StillRunning(running=0, waiting=len(present), open_sessions=0)
+    places = [
+        place
+        for place in session.scalars(select(TestSession).where(TestSession.administration_id == administration.id))
+        if now < place.window.closes_at
+    ]
+    for place in places:
+        _close_window(place, now)
+        audit.record(session, "session.ended", f"session:{place.id}", now, person.id)
+        bus.publish(session, "session.ended", now, session_id=place.id, actor_id=person.id)
+    for attempt in here:
+        if now < attempt.window.closes_at:
+            _close_window(attempt, now)
+    session.flush()
+    return len(places)
+
+
+def _close_window(one: TestSession | Attempt, now: datetime) -> None:
+    # A session that has not opened yet is ended too: a window is never empty.
+    opens_at = min(one.window.opens_at, now - timedelta(milliseconds=1))
+    one.window = Window(opens_at, now)
+
+
+def scores(session: Session, found: ScoreRun) -> list[int]:
+    """Raw scores in ascending order: a distribution, with nobody's name on it."""
+    return list(session.scalars(select(RawScore.raw).where(RawScore.run_id == found.id).order_by(RawScore.raw)))
+
+
+def standing_decision(session: Session, administration: Administration) -> PassingScoreDecision | None:
+    """The proposal that waits for its second signature, else the approved decision."""
+    found = session.scalars(
+        select(PassingScoreDecision).where(
+            PassingScoreDecision.administration_id == administration.id, PassingScoreDecision.outcome.in_(("proposed", "approved"))
+        )
+    ).all()
+    return next((one for one in found if one.outcome == "proposed"), found[0] if found else None)
+
+
+def propose(
+    session: Session, administration: Administration, person: Person, cut: int, inputs: rules.Inputs, rationale: str, now: datetime
+) -> PassingScoreDecision:
+    """The first signature: the cut with all that was before the proposer, whole. Nobody has passed or failed by it."""
+    found = newest_run(session, administration)
+    if found is None or not is_current(session, administration, found):
+        raise ScoresNotCurrent
+    standing = standing_decision(session, administration)
+    if standing is not None and standing.outcome == "proposed":
+        raise AlreadyProposed(number=standing.number)
+    if not rationale.strip():
+        raise rules.ReasonMissing(what="rationale")
+    policy = policy_of(administration)
+    shown = weigh(session, administration, found, inputs, policy)
+    if not shown.choice.statistics.taken:
+        raise NothingToDecide
+    rules.check_cut(cut, found.maximum, shown.lines, inputs, policy)
+    last = session.scalar(select(func.max(PassingScoreDecision.number)).where(PassingScoreDecision.administration_id == administration.id))
+    decision = PassingScoreDecision(
+        administration_id=administration.id,
+        number=(last or 0) + 1,
+        run_id=found.id,
+        cut=cut,
+        inputs=shown.told(inputs, policy),
+        table=[row.told() for row in shown.choice.rows],
+        rationale=rationale.strip(),
+        outcome="proposed",
+        proposed_by_id=person.id,
+        proposed_at=now,
+        supersedes_id=standing.id if standing else None,
+    )
+    session.add(decision)
+    session.flush()
+    _said(session, decision, "proposed", person, now, cut=cut, run=found.id, digest=decision_digest(decision))
+    return decision
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """The chooser's answer with the lines of the chart."""
+
+    choice: rules.Choice
+    lines: rules.Lines
+
+    def told(self, inputs: rules.Inputs, policy: rules.Policy) -> dict[str, Any]:
+        """As it is stored with a decision."""
+        stats = self.choice.statistics
+        return {
+            "inputs": inputs.told(),
+            "policy": {name: {"value": str(value), "source": policy.sources[name]} for name, value in policy.numbers().items()},
+            "counts": self.choice.counts,
+            "needed": {"eligibles": self.choice.needed.eligibles, "passers": self.choice.needed.passers},
+            "point": self.choice.point,
+            "assured": self.choice.assured,
+            "assured_passers": self.choice.assured_passers,
+            "short": self.choice.short,
+            "invite_more": self.choice.invite_more,
+            "lines": {
+                "reference": self.lines.reference,
+                "chance": str(rules.rounded(self.lines.chance, 2)),
+                "chance_sd": str(rules.root(self.lines.chance_variance, 2)),
+            },
+            "statistics": {
+                "taken": stats.taken,
+                "mean": str(rules.rounded(stats.mean, 2)),
+                "sd": str(rules.root(stats.variance, 2)),
+                "kr21": None if stats.kr21 is None else str(rules.rounded(stats.kr21, 3)),
+                "sem": str(rules.root(stats.sem_squared, 2)),
+            },
+        }
+
+
+def policy_of(administration: Administration) -> rules.Policy:
+    content = administration.examination.bulletin.content
+    return rules.Policy.of(content.get("policy", {}).get("passing_score", {}))
+
+
+def policy_at(decision: PassingScoreDecision) -> rules.Policy:
+    """The policy as it was when the decision was proposed."""
+    said = decision.inputs["policy"]
+    found = rules.Policy.of({rules.FROM_BULLETIN.get(name, name): entry["value"] for name, entry in said.items()})
+    return replace(found, sources={name: entry["source"] for name, entry in said.items()})
+
+
+def weigh(session: Session, administration: Administration, found: ScoreRun, inputs: rules.Inputs, policy: rules.Policy) -> Weighed:
+    counts = rules.histogram(scores(session, found), found.maximum)
+    options = {slot: len(given) for slot, given in options_of(session, administration).items()}
+    return Weighed(rules.choose(counts, inputs, policy), rules.lines(entries_of(found.key), options, policy))
+
+
+def is_current(session: Session, administration: Administration, found: ScoreRun) -> bool:
+    """Whether the run still is what scoring would give: the same key, locked, and the same attempts with the same answers."""
+    key = newest_key(session, administration)
+    return key is not None and key.id == found.key_id and attempts_unchanged(session, administration, found)
+
+
+def attempts_unchanged(session: Session, administration: Administration, found: ScoreRun) -> bool:
+    """By the digests that were taken when the attempts were closed: no answer is read again."""
+    rows = session.execute(
+        select(Attempt.id, Attempt.state, Attempt.digest)
+        .join(TestSession, TestSession.id == Attempt.session_id)
+        .where(TestSession.administration_id == administration.id)
+    ).all()
+    scored = set(session.scalars(select(RawScore.attempt_id).where(RawScore.run_id == found.id)))
+    excluded = {entry["attempt"] for entry in found.excluded}
+    over = {row.id for row in rows if row.state in delivery.OVER}
+    if not over <= scored | excluded or not scored <= over:
+        return False
+    digests = {row.id: row.digest for row in rows}
+    lines = [f"{attempt_id}:{digests[attempt_id]}" for attempt_id in sorted(scored)]
+    return hashlib.sha256("\n".join([found.key.digest, *lines]).encode()).hexdigest() == found.inputs_digest
+
+
+def withdraw(session: Session, decision: PassingScoreDecision, person: Person, reason: str, now: datetime) -> None:
+    """Taken back by who proposed it, or sent back by the second person, with a reason."""
+    if not reason.strip():
+        raise rules.ReasonMissing(what="withdraw")
+    _move(session, decision, "withdrawn", withdrawn_by_id=person.id, withdrawn_at=now, withdrawn_reason=reason.strip())
+    _said(session, decision, "withdrawn", person, now)
+
+
+def approve(session: Session, decision: PassingScoreDecision, person: Person, now: datetime) -> PassingScoreDecision:
+    """The second signature, by another person. From now on each scored attempt has its result, and never before.
+
+    Raises SecondPersonNeeded, NotProposed, ScoresNotCurrent, or StoredDiffers when the stored table is not what its scores and inputs give.
+    """
+    if decision.proposed_by_id == person.id or Role.APPROVER not in person.roles:
+        raise SecondPersonNeeded(same=decision.proposed_by_id == person.id)
+    if decision.outcome != "proposed":
+        raise NotProposed(outcome=decision.outcome)
+    if not is_current(session, decision.administration, decision.run):
+        raise ScoresNotCurrent
+    if differences(session, decision):
+        raise StoredDiffers(what=differences(session, decision))
+    session.execute(
+        update(PassingScoreDecision)
+        .where(PassingScoreDecision.administration_id == decision.administration_id, PassingScoreDecision.outcome == "approved")
+        .values(outcome="superseded")
+    )
+    _move(session, decision, "approved", approved_by_id=person.id, approved_at=now)
+    raw = session.execute(
+        select(RawScore.attempt_id, RawScore.raw, Attempt.person_id)
+        .join(Attempt, Attempt.id == RawScore.attempt_id)
+        .where(RawScore.run_id == decision.run_id)
+        .order_by(RawScore.attempt_id)
+    ).all()
+    results = [
+        {
+            "decision_id": decision.id,
+            "attempt_id": row.attempt_id,
+            "person_id": row.person_id,
+            "outcome": "PASS" if row.raw >= decision.cut else "FAIL",
+            "released_at": now,
+            "mailed_at": None,
+        }
+        for row in raw
+    ]
+    if results:
+        session.execute(insert(QualifyingResult), results)
+    _said(session, decision, "approved", person, now, cut=decision.cut, results=len(results), digest=decision_digest(decision))
+    return decision
+
+
+def _move(session: Session, decision: PassingScoreDecision, outcome: str, **values: Any) -> None:
+    """Out of `proposed`, once: of two who press at the same time the database lets one through."""
+    moved = session.execute(
+        update(PassingScoreDecision)
+        .where(PassingScoreDecision.id == decision.id, PassingScoreDecision.outcome == "proposed")
+        .values(outcome=outcome, **values)
+    )
+    session.refresh(decision)
+    if moved.rowcount != 1:  # type: ignore[attr-defined]
+        raise NotProposed(outcome=decision.outcome)
+
+
+def differences(session: Session, decision: PassingScoreDecision) -> list[str]:
+    """What of the stored page is not what the run's scores and the stored inputs give when worked out again."""
+    inputs, policy = rules.Inputs.of(decision.inputs["inputs"]), policy_at(decision)
+    again = weigh(session, decision.administration, decision.run, inputs, policy)
+    told = again.told(inputs, policy)
+    found = [name for name in told if told[name] != decision.inputs.get(name)]
+    return found + (["table"] if [row.told() for row in again.choice.rows] != decision.table else [])
+
+
+def decision_digest(decision: PassingScoreDecision) -> str:
+    """What the trail keeps of a decision, so that a changed row shows."""
+    said = [decision.run_id, decision.cut, decision.inputs, decision.table, decision.rationale]
+    return hashlib.sha256(canonical(said)).hexdigest()
+
+
+def _said(session: Session, decision: PassingScoreDecision, what: str, person: Person, now: datetime, **facts: Any) -> None:
+    about = f"administration:{decision.administration_id}"
+    audit.record(session, f"passing_score.{what}", about, now, person.id, number=decision.number, **facts)
+    bus.publish(
+        session,
+        f"passing_score.{what}",
+        now,
+        actor_id=person.id,
+        administration=decision.administration_id,
+        decision=decision.id,
+    )
