@@ -198,6 +198,7 @@ def _decimal(name: str, value: Any) -> Decimal:
 
 
 RATES = ("attend", "reach", "appointed", "show")
+PLACES = Decimal("0.0001")
 MOST = 100_000
 
 
@@ -223,7 +224,8 @@ class Inputs:
         return self.vacancies_now + self.vacancies_expected
 
     def told(self) -> dict[str, Any]:
-        return {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(self).items()}
+        # Rates in one spelling: 0.5 and 0.50 are the same.
+        return {name: str(value.quantize(PLACES)) if isinstance(value, Decimal) else value for name, value in asdict(self).items()}
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> "Inputs":
@@ -245,10 +247,9 @@ class Inputs:
             rate = _decimal(name, said[name])
             if not 0 < rate <= 1:
                 raise FaultyInputs(name=name, value=str(said[name])[:40], why="not-a-rate")
-            if rate != rate.quantize(Decimal("0.0001")):
+            if rate != rate.quantize(PLACES):
                 raise FaultyInputs(name=name, value=str(said[name])[:40], why="too-many-places")
-            # One spelling: 0.5 and 0.50 are the same rate.
-            values[name] = rate.quantize(Decimal("0.0001"))
+            values[name] = rate
         for name in ("rates_reason", "below_reason"):
             values[name] = str(said.get(name) or "").strip()[:2000]
         return cls(**values)
@@ -282,7 +283,7 @@ class Chances:
         success = Fraction(inputs.attend) * Fraction(inputs.reach) * Fraction(inputs.appointed)
         each = Fraction(inputs.appointed)
         c, d, v, listed = success.numerator, success.denominator, inputs.vacancies, inputs.listed
-        weight = each.denominator**listed
+        weight: int = each.denominator**listed
         # How many of those listed are appointed, as numerators over `weight`; only fewer than v leave something open.
         # The weight of j becomes the chain of "j of the list and v - 1 - j of the passers".
         exact: list[tuple[int, int]] = []
@@ -292,8 +293,8 @@ class Chances:
             rest -= numerator
             if numerator:
                 exact.append((v - 1 - j, numerator))
-        self._numerators = [rest]
-        self._denominators = [weight]
+        self._numerators: list[int] = [rest]
+        self._denominators: list[int] = [weight]
         running: dict[int, int] = {}
         for n in range(most):
             for k, numerator in exact:
@@ -306,7 +307,8 @@ class Chances:
 
     def reaches(self, passers: int, level: Decimal) -> bool:
         limit = Fraction(level)
-        return self._numerators[passers] * limit.denominator >= self._denominators[passers] * limit.numerator
+        left, right = self._numerators[passers] * limit.denominator, self._denominators[passers] * limit.numerator
+        return left >= right
 
     def fraction(self, passers: int) -> Fraction:
         return Fraction(self._numerators[passers], self._denominators[passers])

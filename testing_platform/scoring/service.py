@@ -208,32 +208,49 @@ EXCLUDED = {
 
 
 def gather(session: Session, administration: Administration, now: datetime) -> Gathered:
-    """Who counts, who does not and why, and what those who count answered, in two queries whatever their number."""
+    """Who counts, who does not and why, and what those who count answered, in a few queries whatever their number."""
     found = Gathered()
-    attempts = session.execute(
-        select(Attempt.id, Attempt.state, Attempt.digest, Attempt.submitted_by, Attempt.closes_at)
-        .join(TestSession, TestSession.id == Attempt.session_id)
-        .where(TestSession.administration_id == administration.id)
-        .order_by(Attempt.id)
-    ).all()
-    ends = _how_sealed_ended(session, [row.id for row in attempts if row.state == State.SEALED])
     counting: dict[int, str | None] = {}
-    for row in attempts:
-        state = ends.get(row.id, State(row.state))
-        if state in delivery.UNDER_WAY:
-            found.running += 1
-        elif state in delivery.BEFORE and now < row.closes_at:
-            found.waiting += 1
-        elif state in (State.SUBMITTED, State.SEALED):
-            counting[row.id] = row.digest
-        else:
-            found.excluded.append({"attempt": row.id, "reason": EXCLUDED.get(state, "not_begun")})
+    for attempt_id, digest, standing in standings(session, administration, now):
+        match standing:
+            case "counts":
+                counting[attempt_id] = digest
+            case "running":
+                found.running += 1
+            case "waiting":
+                found.waiting += 1
+            case _:
+                found.excluded.append({"attempt": attempt_id, "reason": standing})
     for attempt_id, sheet in _sheets(session, administration, counting).items():
         # What is scored is what the candidate's receipt vouches for.
         if delivery.answers_digest(attempt_id, sheet) == counting[attempt_id]:
             found.sheets[attempt_id] = sheet
         else:
             found.excluded.append({"attempt": attempt_id, "reason": "answers_differ"})
+    return found
+
+
+def standings(session: Session, administration: Administration, now: datetime) -> list[tuple[int, str | None, str]]:
+    """(attempt, its answers' digest, how it stands): counts, running, waiting, or the reason why it is not scored."""
+    rows = session.execute(
+        select(Attempt.id, Attempt.state, Attempt.digest, Attempt.window)
+        .join(TestSession, TestSession.id == Attempt.session_id)
+        .where(TestSession.administration_id == administration.id)
+        .order_by(Attempt.id)
+    ).all()
+    ends = _how_sealed_ended(session, [row[0] for row in rows if row[1] == State.SEALED])
+    found = []
+    for attempt_id, stored, digest, window in rows:
+        state = ends.get(attempt_id, State(stored))
+        if state in delivery.UNDER_WAY:
+            standing = "running"
+        elif state in delivery.BEFORE and now < window.closes_at:
+            standing = "waiting"
+        elif state in (State.SUBMITTED, State.SEALED):
+            standing = "counts"
+        else:
+            standing = EXCLUDED.get(state, "not_begun")
+        found.append((attempt_id, digest, standing))
     return found
 
 
@@ -267,9 +284,9 @@ def _sheets(session: Session, administration: Administration, counting: Iterable
         .join(TestSession, TestSession.id == Attempt.session_id)
         .where(TestSession.administration_id == administration.id, Response.standing.in_(("counted", "held")))
     )
-    for attempt_id, *rest in rows:
-        if attempt_id in said:
-            said[attempt_id].append(delivery.Said(*rest))
+    for row in rows:
+        if row[0] in said:
+            said[row[0]].append(delivery.Said(*row[1:]))
     return {
         attempt_id: {slot: answer.option for slot, answer in delivery.sheet(lines).items() if answer.option is not None}
         for attempt_id, lines in said.items()
@@ -405,7 +422,7 @@ def propose(
 ) -> PassingScoreDecision:
     """The first signature: the cut with all that was before the proposer, whole. Nobody has passed or failed by it."""
     found = newest_run(session, administration)
-    if found is None or not is_current(session, administration, found):
+    if found is None or not is_current(session, administration, found, now):
         raise ScoresNotCurrent
     standing = standing_decision(session, administration)
     if standing is not None and standing.outcome == "proposed":
@@ -490,26 +507,22 @@ def weigh(session: Session, administration: Administration, found: ScoreRun, inp
     return Weighed(rules.choose(counts, inputs, policy), rules.lines(entries_of(found.key), options, policy))
 
 
-def is_current(session: Session, administration: Administration, found: ScoreRun) -> bool:
-    """Whether the run still is what scoring would give: the same key, locked, and the same attempts with the same answers."""
+def is_current(session: Session, administration: Administration, found: ScoreRun, now: datetime) -> bool:
+    """Whether the run still is what scoring would give: the same key, and the same attempts with the same answers.
+
+    By the digests that were taken when the attempts were closed, so that no answer is read again.
+    """
     key = newest_key(session, administration)
-    return key is not None and key.id == found.key_id and attempts_unchanged(session, administration, found)
-
-
-def attempts_unchanged(session: Session, administration: Administration, found: ScoreRun) -> bool:
-    """By the digests that were taken when the attempts were closed: no answer is read again."""
-    rows = session.execute(
-        select(Attempt.id, Attempt.state, Attempt.digest)
-        .join(TestSession, TestSession.id == Attempt.session_id)
-        .where(TestSession.administration_id == administration.id)
-    ).all()
-    scored = set(session.scalars(select(RawScore.attempt_id).where(RawScore.run_id == found.id)))
-    excluded = {entry["attempt"] for entry in found.excluded}
-    over = {row.id for row in rows if row.state in delivery.OVER}
-    if not over <= scored | excluded or not scored <= over:
+    if key is None or key.id != found.key_id:
         return False
-    digests = {row.id: row.digest for row in rows}
-    lines = [f"{attempt_id}:{digests[attempt_id]}" for attempt_id in sorted(scored)]
+    now_counting = {}
+    for attempt_id, digest, standing in standings(session, administration, now):
+        if standing == "running":
+            return False
+        if standing == "counts":
+            now_counting[attempt_id] = digest
+    differing = {entry["attempt"] for entry in found.excluded if entry["reason"] == "answers_differ"}
+    lines = [f"{attempt_id}:{now_counting[attempt_id]}" for attempt_id in sorted(now_counting.keys() - differing)]
     return hashlib.sha256("\n".join([found.key.digest, *lines]).encode()).hexdigest() == found.inputs_digest
 
 
@@ -530,10 +543,11 @@ def approve(session: Session, decision: PassingScoreDecision, person: Person, no
         raise SecondPersonNeeded(same=decision.proposed_by_id == person.id)
     if decision.outcome != "proposed":
         raise NotProposed(outcome=decision.outcome)
-    if not is_current(session, decision.administration, decision.run):
+    if not is_current(session, decision.administration, decision.run, now):
         raise ScoresNotCurrent
-    if differences(session, decision):
-        raise StoredDiffers(what=differences(session, decision))
+    different = differences(session, decision)
+    if different:
+        raise StoredDiffers(what=different)
     session.execute(
         update(PassingScoreDecision)
         .where(PassingScoreDecision.administration_id == decision.administration_id, PassingScoreDecision.outcome == "approved")
