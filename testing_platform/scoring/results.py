@@ -1,0 +1,492 @@
+"""What follows from two signatures: who passed, the letters about it, the interviews. The caller owns the transaction."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, joinedload, lazyload
+
+from testing_platform import errors
+from testing_platform.accounts.models import Person
+from testing_platform.audit import service as audit
+from testing_platform.delivery.models import Attempt
+from testing_platform.digests import canonical
+from testing_platform.examinations.models import Administration, Appointment, TestSession
+from testing_platform.notices.models import Notice
+from testing_platform.scoring import dates, interviews, notices
+from testing_platform.scoring.interviews import Plan, Slot
+from testing_platform.scoring.models import InterviewInvitation, InterviewPlan, PassingScoreDecision, QualifyingResult
+from testing_platform.settings import Settings
+
+
+class NotReleased(errors.Refusal):
+    """Nobody has passed or failed: the passing score is not signed by two people."""
+
+    code = "not-released"
+
+
+class StillPasses(errors.Refusal):
+    """An invitation is taken back only from somebody who does not pass any more."""
+
+    code = "still-passes"
+
+
+# --- decisions and results ------------------------------------------------------------------------------------------------------------------
+
+
+def decision_in_force(session: Session, administration_id: int) -> PassingScoreDecision | None:
+    return session.scalars(
+        select(PassingScoreDecision).where(
+            PassingScoreDecision.administration_id == administration_id, PassingScoreDecision.outcome == "approved"
+        )
+    ).first()
+
+
+def released(session: Session, administration_id: int) -> PassingScoreDecision:
+    """The decision in force. Raises NotReleased before the second signature."""
+    found = decision_in_force(session, administration_id)
+    if found is None:
+        raise NotReleased(administration=administration_id)
+    return found
+
+
+def released_administrations(session: Session) -> list[Administration]:
+    return list(
+        session.scalars(
+            select(Administration)
+            .join(PassingScoreDecision, PassingScoreDecision.administration_id == Administration.id)
+            .where(PassingScoreDecision.outcome == "approved")
+            .order_by(PassingScoreDecision.approved_at.desc(), Administration.id.desc())
+        )
+    )
+
+
+def of_attempt(session: Session, attempt: Attempt) -> QualifyingResult | None:
+    """The result in force of one attempt; none before the signatures, and none for an attempt that the decision in force does not score."""
+    return session.scalars(
+        select(QualifyingResult)
+        .join(PassingScoreDecision, PassingScoreDecision.id == QualifyingResult.decision_id)
+        .where(QualifyingResult.attempt_id == attempt.id, PassingScoreDecision.outcome == "approved")
+    ).first()
+
+
+def was_told(session: Session, attempt_id: int) -> bool:
+    """Whether some decision, in force or not, gave this attempt a result."""
+    return session.scalars(select(QualifyingResult.id).where(QualifyingResult.attempt_id == attempt_id).limit(1)).first() is not None
+
+
+def zone_of(session: Session, administration_id: int, settings: Settings) -> str:
+    """The zone in which an administration was given, that of the first of its sessions."""
+    found = session.scalars(
+        select(TestSession.zone).where(TestSession.administration_id == administration_id).order_by(TestSession.id).limit(1)
+    ).first()
+    return found or settings.zone
+
+
+def retest_months(administration: Administration) -> int:
+    """The bulletin's bar on another test (R33)."""
+    content = administration.examination.bulletin.content
+    return int(content.get("policy", {}).get("retest", {}).get("months", 24))
+
+
+# --- letters about results ------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Due:
+    """A result whose candidate has not been told of it; the letter is none when an earlier one said the same."""
+
+    result_id: int
+    letter: notices.Letter | None
+    told_at: datetime | None = None
+
+
+def letters_due(session: Session, limit: int = 1000) -> list[int]:
+    """Results in force of which nobody has been told. Only reads."""
+    return list(
+        session.scalars(
+            select(QualifyingResult.id)
+            .join(PassingScoreDecision, PassingScoreDecision.id == QualifyingResult.decision_id)
+            .where(QualifyingResult.mailed_at.is_(None), PassingScoreDecision.outcome == "approved")
+            .order_by(QualifyingResult.id)
+            .limit(limit)
+        )
+    )
+
+
+def write_letters(session: Session, settings: Settings, ids: Sequence[int]) -> list[Due]:
+    """What is to be said about each of these results. Only reads: the slow part stands outside every write transaction."""
+    rows = session.execute(
+        select(QualifyingResult, Person, Attempt.started_at, TestSession.zone, Administration)
+        .join(Person, Person.id == QualifyingResult.person_id)
+        .join(Attempt, Attempt.id == QualifyingResult.attempt_id)
+        .join(TestSession, TestSession.id == Attempt.session_id)
+        .join(Administration, Administration.id == TestSession.administration_id)
+        .where(QualifyingResult.id.in_(ids))
+        .order_by(QualifyingResult.id)
+        .options(lazyload(QualifyingResult.attempt), lazyload(QualifyingResult.decision), lazyload(QualifyingResult.person))
+    ).all()
+    told = _last_told(session, [row[0].attempt_id for row in rows])
+    found = []
+    for result, person, started_at, zone, administration in rows:
+        before, at = told.get(result.attempt_id, (None, None))
+        if before == result.outcome:
+            found.append(Due(result.id, None, at))
+            continue
+        began = started_at or result.released_at
+        outcome = notices.Outcome(
+            passed=result.outcome == "PASS",
+            changed=before is not None,
+            taken_on=dates.may_file_again_on(began, zone, 0),
+            may_file_on=dates.may_file_again_on(began, zone, retest_months(administration)),
+        )
+        found.append(Due(result.id, notices.result(settings, person, administration, outcome)))
+    return found
+
+
+def _last_told(session: Session, attempt_ids: Sequence[int]) -> dict[int, tuple[str, datetime]]:
+    """For each of these attempts the outcome that its candidate was told last, and when."""
+    rows = session.execute(
+        select(QualifyingResult.attempt_id, QualifyingResult.outcome, QualifyingResult.mailed_at)
+        .join(PassingScoreDecision, PassingScoreDecision.id == QualifyingResult.decision_id)
+        .where(QualifyingResult.attempt_id.in_(attempt_ids), QualifyingResult.mailed_at.is_not(None))
+        .order_by(PassingScoreDecision.number)
+    )
+    return {attempt_id: (outcome, mailed_at) for attempt_id, outcome, mailed_at in rows if mailed_at is not None}
+
+
+def tell(session: Session, due: Iterable[Due], now: datetime) -> int:
+    """Put the letters into the outbox; returns how many. A result told meanwhile, or superseded, is left alone."""
+    count = 0
+    for one in due:
+        result = session.get(QualifyingResult, one.result_id, with_for_update={"of": QualifyingResult}, options=[lazyload("*")])
+        if result is None or result.mailed_at is not None or result.decision.outcome != "approved":
+            continue
+        result.mailed_at = one.told_at or now
+        if one.letter is not None:
+            notices.keep(session, result.person, one.letter, now)
+            count += 1
+    return count
+
+
+# --- who is to be invited --------------------------------------------------------------------------------------------------------------------
+
+
+class Standing:
+    """Where one who passed, or had passed, stands on the way to the interview."""
+
+    TO_INVITE = "to_invite"
+    WAITING = "mail_waiting"
+    SENT = "mail_sent"
+    BOUNCED = "mail_refused"
+    FAILED = "mail_failed"
+    WITHDRAW = "withdraw"
+
+
+STANDINGS = (Standing.WITHDRAW, Standing.TO_INVITE, Standing.WAITING, Standing.SENT, Standing.BOUNCED, Standing.FAILED)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the scheduler's list: who, how to reach them, what they need. There is no score in it."""
+
+    attempt_id: int
+    result: QualifyingResult | None  # none: does not pass under the decision in force
+    person: Person
+    basis: str  # promotional | open
+    note: str
+    language: str
+    invitation: InterviewInvitation | None
+    notice: Notice | None
+
+    @property
+    def standing(self) -> str:
+        if self.invitation is None or self.notice is None:
+            return Standing.TO_INVITE
+        if self.result is None:
+            return Standing.WITHDRAW
+        if self.notice.state == "failed":
+            return Standing.BOUNCED if self.notice.trouble == "recipient refused" else Standing.FAILED
+        return Standing.SENT if self.notice.state == "sent" else Standing.WAITING
+
+
+def basis_of(appointment: Appointment) -> str:
+    """Who was not found to be promotional competes on the open list (R43)."""
+    return "promotional" if appointment.basis == "promotional" else "open"
+
+
+def functional_note(settings: dict[str, Any]) -> str:
+    """What an approved accommodation changes, in words, and never why: "extra time 1.5; text size large"."""
+    said = []
+    for name, value in sorted(settings.items()):
+        if name == "time_multiplier":
+            try:
+                factor = Decimal(str(value)).normalize()
+            except InvalidOperation:
+                continue
+            if factor != 1:
+                said.append(f"extra time {factor:f}")
+        elif value is True:
+            said.append(name.replace("_", " "))
+        elif value not in (None, False, "", "no", "none"):
+            said.append(f"{name.replace('_', ' ')} {value}")
+    return "; ".join(said)
+
+
+def rows(session: Session, administration: Administration, decision: PassingScoreDecision) -> list[Row]:
+    """Everyone who passed, and everyone still invited who does not pass any more, by candidate number."""
+    invited = {one.result.attempt_id: one for one in live_invitations(session, administration.id)}
+    found = session.execute(
+        select(Attempt.id, Person, Appointment)
+        .join(Appointment, Appointment.id == Attempt.appointment_id)
+        .join(Person, Person.id == Attempt.person_id)
+        .where(Appointment.administration_id == administration.id)
+        .options(lazyload(Appointment.person), lazyload(Appointment.session))
+    ).all()
+    results = {
+        result.attempt_id: result
+        for result in session.scalars(
+            select(QualifyingResult)
+            .where(QualifyingResult.decision_id == decision.id, QualifyingResult.outcome == "PASS")
+            .options(lazyload(QualifyingResult.attempt), lazyload(QualifyingResult.decision), lazyload(QualifyingResult.person))
+        )
+    }
+    letters = {one.id: one for one in session.scalars(select(Notice).where(Notice.id.in_([one.notice_id for one in invited.values()])))}
+    listed = []
+    for attempt_id, person, appointment in found:
+        if attempt_id not in results and attempt_id not in invited:
+            continue
+        invitation = invited.get(attempt_id)
+        listed.append(
+            Row(
+                attempt_id=attempt_id,
+                result=results.get(attempt_id),
+                person=person,
+                basis=basis_of(appointment),
+                note=functional_note(appointment.settings),
+                language=person.locale or "en",
+                invitation=invitation,
+                notice=letters.get(invitation.notice_id) if invitation else None,
+            )
+        )
+    return sorted(listed, key=lambda row: (row.person.candidate_number or "", row.attempt_id))
+
+
+def live_invitations(session: Session, administration_id: int) -> list[InterviewInvitation]:
+    """Invitations that were not taken back, under whatever decision they were made."""
+    return list(
+        session.scalars(
+            select(InterviewInvitation)
+            .join(InterviewPlan, InterviewPlan.id == InterviewInvitation.plan_id)
+            .where(InterviewPlan.administration_id == administration_id, InterviewInvitation.withdrawn_at.is_(None))
+            .options(
+                joinedload(InterviewInvitation.result).options(
+                    lazyload(QualifyingResult.attempt), lazyload(QualifyingResult.decision), lazyload(QualifyingResult.person)
+                )
+            )
+        )
+    )
+
+
+def invitation_of(session: Session, attempt: Attempt) -> InterviewInvitation | None:
+    return session.scalars(
+        select(InterviewInvitation)
+        .join(QualifyingResult, QualifyingResult.id == InterviewInvitation.result_id)
+        .where(QualifyingResult.attempt_id == attempt.id, InterviewInvitation.withdrawn_at.is_(None))
+    ).first()
+
+
+# --- inviting --------------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Whom a plan would invite to which slot, and what would be left over either way. Nothing is kept by looking."""
+
+    plan: Plan
+    zone: str
+    given: list[tuple[Row, Slot]]
+    waiting: int  # how many are to be invited
+    slots: int  # how many the plan has that are still free
+    digest: str = field(default="")
+
+    @property
+    def missing(self) -> int:
+        return self.waiting - len(self.given)
+
+    @property
+    def spare(self) -> int:
+        return self.slots - len(self.given)
+
+
+def preview(session: Session, administration: Administration, plan: Plan, settings: Settings, now: datetime) -> Preview:
+    """Raises NotReleased before the second signature."""
+    decision = released(session, administration.id)
+    zone = zone_of(session, administration.id, settings)
+    waiting = [row for row in rows(session, administration, decision) if row.standing == Standing.TO_INVITE]
+    there = interviews.free(interviews.slots(plan, zone), _taken(session, plan.location), now)
+    busy = _busy(session, [row.person.id for row in waiting])
+    given = interviews.assign([(row, busy.get(row.person.id, [])) for row in waiting], there)
+    said = [decision.id, plan.to_json(), [[row.attempt_id, slot.board, slot.starts_at.isoformat()] for row, slot in given]]
+    return Preview(plan, zone, given, len(waiting), len(there), hashlib.sha256(canonical(said)).hexdigest())
+
+
+def _taken(session: Session, location: str) -> list[Slot]:
+    """What is booked at this place by any plan of any administration: boards are the same people in the same rooms."""
+    found = session.execute(
+        select(InterviewInvitation.starts_at, InterviewInvitation.board, InterviewInvitation.ends_at).where(
+            InterviewInvitation.location == location, InterviewInvitation.withdrawn_at.is_(None)
+        )
+    )
+    return [Slot(*row) for row in found]
+
+
+def _busy(session: Session, people: Sequence[int]) -> dict[int, list[Slot]]:
+    """The interviews that these people have already, for whatever class."""
+    found: dict[int, list[Slot]] = {}
+    for person_id, starts_at, board, ends_at in session.execute(
+        select(QualifyingResult.person_id, InterviewInvitation.starts_at, InterviewInvitation.board, InterviewInvitation.ends_at)
+        .join(QualifyingResult, QualifyingResult.id == InterviewInvitation.result_id)
+        .where(QualifyingResult.person_id.in_(people), InterviewInvitation.withdrawn_at.is_(None))
+    ):
+        found.setdefault(person_id, []).append(Slot(starts_at, board, ends_at))
+    return found
+
+
+def plan_of(session: Session, administration_id: int, digest: str) -> InterviewPlan | None:
+    """The plan that was kept from this preview, if it was: sending it twice invites nobody twice."""
+    found = session.scalars(select(InterviewPlan).where(InterviewPlan.administration_id == administration_id))
+    return next((plan for plan in found if plan.plan.get("preview") == digest), None)
+
+
+def last_plan(session: Session, administration_id: int) -> InterviewPlan | None:
+    return session.scalars(
+        select(InterviewPlan).where(InterviewPlan.administration_id == administration_id).order_by(InterviewPlan.id.desc()).limit(1)
+    ).first()
+
+
+def letters_for(
+    session: Session, administration: Administration, seen: Preview, settings: Settings, now: datetime
+) -> dict[int, notices.Letter]:
+    """The letter of each invitation, by attempt. Only reads."""
+    earlier: dict[int, int] = dict(
+        session.execute(
+            select(QualifyingResult.attempt_id, func.count())
+            .join(InterviewInvitation, InterviewInvitation.result_id == QualifyingResult.id)
+            .where(QualifyingResult.attempt_id.in_([row.attempt_id for row, _slot in seen.given]))
+            .group_by(QualifyingResult.attempt_id)
+        ).all()
+    )
+    return {
+        row.attempt_id: notices.invitation(
+            settings,
+            row.person,
+            administration,
+            notices.Meeting(
+                slot,
+                seen.plan.location,
+                seen.zone,
+                seen.plan.respond_by,
+                notices.uid(settings, row.attempt_id),
+                # Each earlier invitation has had its withdrawal.
+                2 * earlier.get(row.attempt_id, 0),
+            ),
+            now,
+        )
+        for row, slot in seen.given
+    }
+
+
+def invite(
+    session: Session,
+    administration: Administration,
+    plan: Plan,
+    seen: str,
+    letters: dict[int, notices.Letter],
+    person: Person,
+    settings: Settings,
+    now: datetime,
+) -> InterviewPlan:
+    """Invite exactly those who stood in the preview with this digest. Raises errors.VersionMoved when it would look different now.
+
+    Once it is done, asking for the same again changes nothing.
+    """
+    # Whoever else invites for this administration waits here, and then sees what was done.
+    session.execute(select(Administration.id).where(Administration.id == administration.id).with_for_update())
+    done = plan_of(session, administration.id, seen)
+    if done is not None:
+        return done
+    now_seen = preview(session, administration, plan, settings, now)
+    if now_seen.digest != seen or not now_seen.given or {row.attempt_id for row, _slot in now_seen.given} - letters.keys():
+        raise errors.VersionMoved
+    kept = InterviewPlan(
+        administration_id=administration.id,
+        plan={**plan.to_json(), "preview": seen},
+        zone=now_seen.zone,
+        made_by_id=person.id,
+        made_at=now,
+    )
+    session.add(kept)
+    posted = [(row, slot, notices.keep(session, row.person, letters[row.attempt_id], now)) for row, slot in now_seen.given]
+    session.flush()
+    for row, slot, notice in posted:
+        assert row.result is not None
+        session.add(
+            InterviewInvitation(
+                result_id=row.result.id,
+                plan_id=kept.id,
+                board=slot.board,
+                location=plan.location,
+                starts_at=slot.starts_at,
+                ends_at=slot.ends_at,
+                notice_id=notice.id,
+                invited_by_id=person.id,
+                invited_at=now,
+            )
+        )
+    session.flush()
+    audit.record(
+        session,
+        "interviews.invited",
+        f"administration:{administration.id}",
+        now,
+        person.id,
+        plan=kept.id,
+        invited=len(posted),
+        missing=now_seen.missing,
+        preview=seen,
+    )
+    return kept
+
+
+def withdraw_invitation(session: Session, invitation: InterviewInvitation, person: Person, settings: Settings, now: datetime) -> None:
+    """Take back the invitation of somebody who does not pass any more, and tell them. Raises StillPasses; done twice, it changes nothing."""
+    if invitation.withdrawn_at is not None:
+        return
+    attempt = invitation.result.attempt
+    found = of_attempt(session, attempt)
+    if found is not None and found.outcome == "PASS":
+        raise StillPasses
+    invitation.withdrawn_at, invitation.withdrawn_by_id = now, person.id
+    sequence = session.scalar(
+        select(func.count())
+        .select_from(InterviewInvitation)
+        .join(QualifyingResult, QualifyingResult.id == InterviewInvitation.result_id)
+        .where(QualifyingResult.attempt_id == attempt.id)
+    )
+    meeting = notices.Meeting(
+        Slot(invitation.starts_at, invitation.board, invitation.ends_at),
+        invitation.location,
+        invitation.plan.zone,
+        dates.may_file_again_on(now, invitation.plan.zone, 0),
+        notices.uid(settings, attempt.id),
+        2 * (sequence or 1) - 1,
+    )
+    administration = attempt.session.administration
+    notices.keep(session, attempt.person, notices.withdrawal(settings, attempt.person, administration, meeting, now), now)
+    audit.record(session, "interview.withdrawn", f"invitation:{invitation.id}", now, person.id, attempt=attempt.id)
+    session.flush()
