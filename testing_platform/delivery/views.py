@@ -98,6 +98,9 @@ def _card(appointment: Appointment, attempt: Attempt | None) -> dict[str, Any]:
     else:
         state, url, post = attempt.state, queries.page_of(g.session, attempt), False
         label = "receipt" if attempt.submitted_at else "go_on"
+    news = queries.news(g.session, attempt) if attempt and attempt.submitted_at else None
+    if news is not None:
+        label, url = news
     return {
         "title": place.administration.examination.title,
         "opens_at": place.window.opens_at,
@@ -111,6 +114,7 @@ def _card(appointment: Appointment, attempt: Attempt | None) -> dict[str, Any]:
         "mode": place.mode,
         "items": queries.count_items(g.session, place.administration.form_id),
         "receipt_url": f"/candidate/attempts/{attempt.id}/receipt" if attempt and attempt.submitted_at else None,
+        "news": news is not None,
     }
 
 
@@ -283,4 +287,4 @@ def test(attempt: Attempt) -> Any:
 def receipt(attempt: Attempt) -> Any:
     if attempt.submitted_at is None:
         return redirect(queries.page_of(g.session, attempt), 303)
-    return _page("delivery/receipt.html", attempt, receipt=queries.receipt(g.session, attempt))
+    return _page("delivery/receipt.html", attempt, receipt=queries.receipt(g.session, attempt), news=queries.news(g.session, attempt))
