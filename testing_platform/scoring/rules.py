@@ -273,50 +273,67 @@ def needed(inputs: Inputs, policy: Policy) -> Needed:
 
 
 class Chances:
-    """P(appointments ≥ vacancies) for 0…most passers, exactly.
+    """P(appointments ≥ vacancies) for 0…most passers.
 
-    Appointments are Bin(passers, a·p·y) and, from the L eligibles already listed, Bin(L, y). With one passer more the probability grows by
-    a·p·y × P(exactly one vacancy is left), so that a chain of whole numbers over the common denominator gives all of them.
+    Appointments are Bin(passers, a·p·y) and, from the L eligibles already listed, Bin(L, y). The distribution below the vacancies is carried from
+    one person to the next in whole numbers of 2^-BITS, each rounded down. A step loses less than one such unit for each number, and what is lost
+    never grows, so that the probability is known to lie in an interval far narrower than anything shown; where a limit falls into that
+    interval, the fraction itself decides.
     """
 
+    BITS = 128
+
     def __init__(self, most: int, inputs: Inputs) -> None:
-        success = Fraction(inputs.attend) * Fraction(inputs.reach) * Fraction(inputs.appointed)
-        each = Fraction(inputs.appointed)
-        c, d, v, listed = success.numerator, success.denominator, inputs.vacancies, inputs.listed
-        weight: int = each.denominator**listed
-        # How many of those listed are appointed, as numerators over `weight`; only fewer than v leave something open.
-        # The weight of j becomes the chain of "j of the list and v - 1 - j of the passers".
-        exact: list[tuple[int, int]] = []
-        rest = weight
-        for j in range(min(v, listed + 1)):
-            numerator = math.comb(listed, j) * each.numerator**j * (each.denominator - each.numerator) ** (listed - j)
-            rest -= numerator
-            if numerator:
-                exact.append((v - 1 - j, numerator))
-        self._numerators: list[int] = [rest]
-        self._denominators: list[int] = [weight]
-        running: dict[int, int] = {}
-        for n in range(most):
-            for k, numerator in exact:
-                if k == n:
-                    running[k] = numerator * c**k
-                elif k < n:
-                    running[k] = running[k] * ((d - c) * n) // (n - k)
-            self._numerators.append(self._numerators[n] * d + c * sum(running.values()))
-            self._denominators.append(self._denominators[n] * d)
+        self._vacancies, self._listed = inputs.vacancies, inputs.listed
+        self._each = Fraction(inputs.appointed)
+        self._success = Fraction(inputs.attend) * Fraction(inputs.reach) * self._each
+        # How many are appointed so far: 0, 1, … vacancies - 1.
+        filled = [1 << self.BITS, *[0] * (inputs.vacancies - 1)] if inputs.vacancies else []
+        for _ in range(inputs.listed):
+            filled = self._one_more(filled, self._each)
+        self._short = [sum(filled)]
+        for _ in range(most):
+            filled = self._one_more(filled, self._success)
+            self._short.append(sum(filled))
+
+    @staticmethod
+    def _one_more(filled: list[int], success: Fraction) -> list[int]:
+        yes, all_ = success.numerator, success.denominator
+        no = all_ - yes
+        return [(here * no + before * yes) // all_ for here, before in zip(filled, [0, *filled], strict=False)]
+
+    def _interval(self, passers: int) -> tuple[int, int]:
+        """The probability in units of 2^-BITS lies above the first, or at it where nothing was lost, and not above the second."""
+        most = (1 << self.BITS) - self._short[passers]
+        return max(0, most - self._vacancies * (self._listed + passers)), most
 
     def reaches(self, passers: int, level: Decimal) -> bool:
         limit = Fraction(level)
-        left, right = self._numerators[passers] * limit.denominator, self._denominators[passers] * limit.numerator
-        return left >= right
-
-    def fraction(self, passers: int) -> Fraction:
-        return Fraction(self._numerators[passers], self._denominators[passers])
+        low, high = self._interval(passers)
+        scaled = limit.numerator << self.BITS
+        if low * limit.denominator >= scaled:
+            return True
+        if high * limit.denominator < scaled:
+            return False
+        return self.fraction(passers) >= limit
 
     def shown(self, passers: int, places: int = 6) -> Decimal:
         """Rounded half up."""
-        scaled = (2 * self._numerators[passers] * 10**places + self._denominators[passers]) // (2 * self._denominators[passers])
-        return Decimal(scaled).scaleb(-places)
+        low, high = (((2 * end * 10**places >> self.BITS) + 1) // 2 for end in self._interval(passers))
+        return Decimal(low).scaleb(-places) if low == high else rounded(self.fraction(passers), places)
+
+    def fraction(self, passers: int) -> Fraction:
+        """The probability itself: 1 less that of each way to leave a vacancy open."""
+        ways = Fraction(0)
+        for j in range(min(self._listed, self._vacancies - 1) + 1 if self._vacancies else 0):
+            ways += _exactly(j, self._listed, self._each) * sum(
+                (_exactly(k, passers, self._success) for k in range(min(passers, self._vacancies - 1 - j) + 1)), Fraction(0)
+            )
+        return 1 - ways
+
+
+def _exactly(k: int, n: int, success: Fraction) -> Fraction:
+    return math.comb(n, k) * success**k * (1 - success) ** (n - k)
 
 
 @dataclass(frozen=True)
