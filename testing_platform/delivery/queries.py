@@ -33,7 +33,7 @@ def page_of(session: Session, attempt: Attempt) -> str:
     base = f"/candidate/attempts/{attempt.id}"
     state = State(attempt.state)
     if state is State.CHECKING_IN:
-        step = rules.next_step(service.steps_done(session, attempt))
+        step = rules.next_step(service.steps_done(session, attempt), attempt.mode)
         return f"{base}/{ {'consent': 'consent', 'system': 'system-check', 'photo': 'photo'}[step] if step else 'waiting' }"
     if state is State.AWAITING:
         return f"{base}/waiting"

@@ -278,12 +278,14 @@ class Step(StrEnum):
 
 
 REMOTE_STEPS = (Step.CONSENT, Step.SYSTEM, Step.PHOTO)
+# At a City facility the room's proctor looks at the person and a document; a choice is asked only where the bulletin has one for the room.
+STEPS: Mapping[str, tuple[Step, ...]] = {"remote": REMOTE_STEPS, "facility": (Step.CONSENT,)}
 
 
-def next_step(done: Iterable[str]) -> Step | None:
+def next_step(done: Iterable[str], mode: str = "remote") -> Step | None:
     """The first check-in step that is not done; consent comes first, always."""
     finished = set(done)
-    return next((step for step in REMOTE_STEPS if step not in finished), None)
+    return next((step for step in STEPS[mode] if step not in finished), None)
 
 
 class OverTheLimit(errors.Refusal):
@@ -298,3 +300,103 @@ def check_grant(minutes: int, given_before: timedelta, limit: timedelta) -> time
     if minutes < 1 or minutes > limit / timedelta(minutes=1) or given_before + timedelta(minutes=minutes) > limit:
         raise OverTheLimit(limit_minutes=int(limit.total_seconds() // 60), given_minutes=int(given_before.total_seconds() // 60))
     return timedelta(minutes=minutes)
+
+
+class NotOnTheList(errors.Refusal):
+    """A choice that the list does not have, or another document without its name."""
+
+    code = "not-on-the-list"
+
+
+class NoSuchSeat(errors.Refusal):
+    code = "no-such-seat"
+
+
+class SeatTaken(errors.Refusal):
+    """Somebody else sits there."""
+
+    code = "seat-taken"
+
+
+class NotSeated(errors.Refusal):
+    """The room's proctor has not yet looked at this candidate's document and given a seat."""
+
+    code = "not-seated"
+
+
+class WrongStartCode(errors.Refusal):
+    """No code of a proctor who is signed in now."""
+
+    code = "wrong-start-code"
+
+
+class NotOnRoster(errors.Refusal):
+    """The code is right; nobody with this number is booked in its session."""
+
+    code = "not-on-roster"
+
+
+class AtTheFacility(errors.Refusal):
+    """This test is taken at a workstation of the City, with the code on the room's board."""
+
+    code = "at-the-facility"
+
+
+class NoProctorHere(errors.Refusal):
+    """No proctor of the room is signed in with a code that was shown."""
+
+    code = "no-proctor-here"
+
+
+class RoomPaused(errors.Refusal):
+    """The whole room stands still; nobody begins."""
+
+    code = "room-paused"
+
+
+class WrongTakeOverCode(errors.Refusal):
+    """Unknown, used, too old, or another candidate's: the four are not told apart."""
+
+    code = "wrong-take-over-code"
+
+
+# The room of a City facility: what identity was seen by, and why somebody who was expected did not test. The page has the words.
+IDENTITY = ("city_badge", "driver_licence", "passport", "other")
+NO_SHOW = ("late", "wrong_id", "other_session", "left_before_start", "did_not_come")
+
+# Read aloud and across a room: no letter that looks or sounds like another one here, none that make words. 16 letters, 4 bits each.
+BOARD_LETTERS = "CDFHJKLMPQRTVWXY"
+START_LETTERS = 6
+TAKE_OVER_LETTERS = 8
+TAKE_OVER_LASTS = timedelta(minutes=10)
+
+
+def spell(digest: bytes, letters: int) -> str:
+    """The first letters of a keyed digest: the same digest always gives the same code, and nothing else gives it."""
+    return "".join(BOARD_LETTERS[byte % len(BOARD_LETTERS)] for byte in digest[:letters])
+
+
+def spaced(code: str) -> str:
+    """A code in two groups, as it stands on the board."""
+    half = len(code) // 2
+    return f"{code[:half]} {code[half:]}"
+
+
+def check_identity(identity: str, note: str) -> str:
+    """What is written down of the document that was looked at; another document is named. Raises NotOnTheList."""
+    note = " ".join(note.split())[:80]
+    if identity not in IDENTITY or (identity == "other" and not note):
+        raise NotOnTheList(what="identity", choices=list(IDENTITY))
+    return f"other: {note}" if identity == "other" else identity
+
+
+def check_no_show(reason: str) -> str:
+    if reason not in NO_SHOW:
+        raise NotOnTheList(what="no-show", choices=list(NO_SHOW))
+    return reason
+
+
+def check_seat(seat: int, seats: int) -> int:
+    if not 1 <= seat <= seats:
+        raise NoSuchSeat(seat=seat, seats=seats)
+    return seat

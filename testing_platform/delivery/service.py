@@ -49,8 +49,8 @@ def move(session: Session, attempt: Attempt, event: Event, who: Who, now: dateti
     audit.record(session, "attempt." + event, f"attempt:{attempt.id}", now, actor_id, before=before, after=attempt.state, **facts)
 
 
-def check_in(session: Session, appointment: Appointment, wrapped_key: bytes, now: datetime) -> Attempt:
-    """Begin check-in (T1), or go on with one that was begun."""
+def check_in(session: Session, appointment: Appointment, wrapped_key: bytes, now: datetime, by_id: int | None = None) -> Attempt:
+    """Begin check-in (T1), or go on with one that was begun. `by_id`: the proctor at the desk of a City facility."""
     found = session.scalars(select(Attempt).where(Attempt.appointment_id == appointment.id)).first()
     if found is not None:
         return found
@@ -84,7 +84,7 @@ def check_in(session: Session, appointment: Appointment, wrapped_key: bytes, now
     session.flush()
     session.refresh(attempt)
     bus.publish(session, "attempt.check_in", now, session_id=place.id, attempt_id=attempt.id)
-    audit.record(session, "attempt.check_in", f"attempt:{attempt.id}", now, appointment.person_id, mode=place.mode)
+    audit.record(session, "attempt.check_in", f"attempt:{attempt.id}", now, by_id or appointment.person_id, mode=place.mode)
     return attempt
 
 
@@ -104,7 +104,7 @@ def finish_step(session: Session, attempt: Attempt, step: Step, now: datetime, *
     """One step of check-in is done; after the last the candidate waits for a proctor (T6). Raises rules.NotNow out of turn."""
     if attempt.state != State.CHECKING_IN:
         raise rules.NotNow(state=attempt.state)
-    due = rules.next_step(steps_done(session, attempt) - {step})
+    due = rules.next_step(steps_done(session, attempt) - {step}, attempt.mode)
     if due is not step:
         raise rules.NotNow(state=attempt.state, step=due)
     row = session.get(CheckInStep, (attempt.id, step))
@@ -114,7 +114,7 @@ def finish_step(session: Session, attempt: Attempt, step: Step, now: datetime, *
         row.state, row.at, row.facts = "done", now, facts
     session.flush()
     bus.publish(session, "attempt.step", now, session_id=attempt.session_id, attempt_id=attempt.id, step=step)
-    if rules.next_step(steps_done(session, attempt)) is None:
+    if rules.next_step(steps_done(session, attempt), attempt.mode) is None:
         attempt.awaiting_since = now
         move(session, attempt, Event.STEPS_DONE, Who.CLOCK, now)
 
@@ -353,6 +353,8 @@ def chosen(session: Session, attempt_id: int) -> dict[int, str]:
 
 
 def _close(session: Session, attempt: Attempt, by: str, at: datetime) -> None:
+    # Answers under way are waited for, and those behind them see that the test is over: the digest covers exactly what was acknowledged before.
+    session.execute(select(Attempt.id).where(Attempt.id == attempt.id).with_for_update(key_share=True))
     attempt.submitted_at, attempt.submitted_by = at, by
     attempt.digest = rules.answers_digest(attempt.id, chosen(session, attempt.id))
     attempt.receipt_code = rules.receipt_code(attempt.digest)

@@ -77,3 +77,9 @@ def multiplier(settings: dict[str, Any]) -> Decimal:
     if factor.is_nan() or not Decimal(1) <= factor <= Decimal(10):
         raise FaultySetting(name="time_multiplier", value=str(factor))
     return factor
+
+
+class RoomFull(errors.Refusal):
+    """Every seat of the room is booked."""
+
+    code = "room-full"

@@ -16,7 +16,9 @@ from testing_platform.examinations.models import (
     Examination,
     JobClass,
     ProctorAssignment,
+    Room,
     TestSession,
+    Venue,
 )
 from testing_platform.itembank import service as itembank
 from testing_platform.itembank.models import Form
@@ -66,16 +68,44 @@ def open_session(
     window: rules.Window,
     zone: str,
     now: datetime,
+    room: Room | None = None,
 ) -> TestSession:
-    found = TestSession(administration_id=administration.id, title=title, mode=mode, window=window, zone=zone)
+    found = TestSession(
+        administration_id=administration.id, title=title, mode=mode, window=window, zone=zone, room_id=None if room is None else room.id
+    )
     session.add(found)
     session.flush()
-    audit.record(session, "session.opened", f"session:{found.id}", now, mode=mode)
+    audit.record(session, "session.opened", f"session:{found.id}", now, mode=mode, room=found.room_id)
     return found
 
 
+def add_room(session: Session, *, venue: str, address: str, name: str, seats: int, now: datetime) -> Room:
+    """A room of a City facility, with as many workstations as seats; the same venue is found again by its name."""
+    where = session.scalars(select(Venue).where(Venue.name == venue)).first()
+    if where is None:
+        where = Venue(name=venue, address=address)
+        session.add(where)
+        session.flush()
+    room = Room(venue_id=where.id, name=name, seats=seats)
+    session.add(room)
+    session.flush()
+    audit.record(session, "room.added", f"room:{room.id}", now, seats=seats)
+    return room
+
+
+def booked(session: Session, session_id: int) -> int:
+    found = select(func.count()).select_from(Appointment).where(Appointment.session_id == session_id, Appointment.state == "booked")
+    return session.scalar(found) or 0
+
+
 def book(session: Session, person: Person, place: TestSession, settings: dict[str, Any], now: datetime) -> Appointment:
+    """A place in the session. Raises rules.RoomFull when every seat of its room is booked."""
     rules.multiplier(settings)
+    if place.room_id is not None and place.room is not None:
+        # Two who book the last seat at once: the second waits here for the first (SQLite has one writer anyway).
+        session.execute(select(TestSession.id).where(TestSession.id == place.id).with_for_update(key_share=True))
+        if booked(session, place.id) >= place.room.seats:
+            raise rules.RoomFull(seats=place.room.seats)
     appointment = Appointment(
         person_id=person.id,
         administration_id=place.administration_id,
