@@ -42,6 +42,9 @@ class Settings:
     evidence_seconds: int = 30
     heartbeat_seconds: int = 10
     state_seconds: int = 10
+    # Processes that look for flags in the cameras' pictures; 0 switches that off.
+    vision_workers: int = field(default_factory=lambda: max(1, (os.cpu_count() or 2) - 1))
+    vision_file: Path | None = None  # a TOML file with numbers of the detectors that differ from the defaults
 
     @classmethod
     def load(cls, **given: object) -> "Settings":

@@ -9,7 +9,8 @@ from testing_platform.accounts.permissions import allowed
 from testing_platform.delivery.api import make_ticket
 from testing_platform.delivery.models import Attempt
 from testing_platform.examinations.models import TestSession
-from testing_platform.proctor import queries, service
+from testing_platform.proctor import flag_service, queries, service
+from testing_platform.proctor.models import Flag
 from testing_platform.proctor.rules import Act
 from testing_platform.web.frame import json_body
 
@@ -60,3 +61,28 @@ def act(attempt: Attempt) -> Any:
         return jsonify(code=moved.code, row=queries.rows(g.session, attempt.session_id, g.now, {attempt.id})[0]), 409
     g.session.flush()
     return jsonify(row=queries.rows(g.session, attempt.session_id, g.now, {attempt.id})[0])
+
+
+@bp.post("/attempts/<int:attempt_id>/flags/<int:number>")
+@allowed("attempt.flag")
+def decide(attempt: Attempt, number: int) -> Any:
+    said = json_body()
+    try:
+        decision = flag_service.Decision(said.get("act", ""))
+    except ValueError:
+        raise errors.BadRequest(why="act") from None
+    key, note = flag_service.read_key(said.get("key", "")), str(said.get("note") or "")
+    flag = g.session.get(Flag, number)
+    if flag is None or flag.attempt_id != attempt.id:
+        raise errors.NotFound
+    status = 200
+    try:
+        with g.session.begin_nested():
+            flag_service.decide(g.session, attempt, flag, g.person, decision, key, note, g.now)
+    except errors.VersionMoved:
+        status = 409
+    g.session.flush()
+    found = queries.rows(g.session, attempt.session_id, g.now, {attempt.id})[0]
+    flagged = queries.flags(g.session, attempt.id, ZoneInfo(attempt.session.zone))
+    reply = {"row": found, "flag": next(one for one in flagged if one["id"] == flag.id)}
+    return jsonify(reply if status == 200 else {"code": errors.VersionMoved.code, **reply}), status

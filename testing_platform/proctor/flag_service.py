@@ -7,8 +7,9 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from testing_platform import bus, errors
@@ -79,15 +80,15 @@ def raise_flag(
     session.flush()
     for frame in frames:
         _keep_frame(session, flag, frame)
-    facts = {"flag": flag.id, "signal": flag.signal}
+    facts: dict[str, Any] = {"flag": flag.id, "signal": flag.signal}
     bus.publish(session, "attempt.flag", now, session_id=session_id, attempt_id=attempt_id, **facts)
     audit.record(session, "attempt.flag", f"attempt:{attempt_id}", now, **facts, settings=settings_number)
 
 
-def follow(session: Session, attempt_id: int, followed: flags.Followed, frame: Frame) -> None:
+def follow(session: Session, attempt_id: int, followed: flags.Followed, frame: Frame | None) -> None:
     """The picture after it; the first one stays."""
     flag = find(session, attempt_id, followed.signal, followed.began_at)
-    if flag is not None:
+    if flag is not None and frame is not None:
         _keep_frame(session, flag, frame)
 
 
@@ -131,11 +132,14 @@ def decide(session: Session, attempt: Attempt, flag: Flag, person: Person, decis
         if (done.attempt_id, done.actor_id, done.act) != (attempt.id, person.id, act) or flag.decided_by_id != person.id:
             raise errors.BadRequest(why="this key belongs to another act")
         return
-    if flag.outcome != "open":
+    # Judged in the statement that writes: of two people who press in the same instant one is told.
+    values = {"outcome": OUTCOMES[decision], "decided_by_id": person.id, "decided_at": now, "note": _note(note)}
+    decided = session.execute(update(Flag).where(Flag.id == flag.id, Flag.outcome == "open").values(values).returning(Flag.id)).all()
+    session.refresh(flag)
+    if not decided:
         raise errors.VersionMoved(outcome=flag.outcome)
-    flag.outcome, flag.decided_by_id, flag.decided_at, flag.note = OUTCOMES[decision], person.id, now, _note(note)
     session.add(Act(key=key, attempt_id=attempt.id, actor_id=person.id, act=act, at=now))
-    facts = {"flag": flag.id, "signal": flag.signal, "outcome": flag.outcome}
+    facts: dict[str, Any] = {"flag": flag.id, "signal": flag.signal, "outcome": flag.outcome}
     bus.publish(session, "attempt.flag_decided", now, session_id=attempt.session_id, attempt_id=attempt.id, actor_id=person.id, **facts)
     # The note is a person's words and may name someone: the trail has only that there is one.
     audit.record(session, "attempt.flag_decided", f"attempt:{attempt.id}", now, person.id, **facts, note=bool(flag.note))
@@ -143,7 +147,8 @@ def decide(session: Session, attempt: Attempt, flag: Flag, person: Person, decis
 
 
 def _note(text: str) -> str:
-    return text.replace("\0", "").strip()[:MOST_NOTE]
+    """Without what can be written in JSON and stored nowhere."""
+    return text.replace("\0", "").encode(errors="replace").decode().strip()[:MOST_NOTE]
 
 
 def read_key(text: object) -> str:

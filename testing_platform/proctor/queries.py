@@ -1,14 +1,15 @@
 """Reads for the console: rows of the grid, a candidate's timeline and ledger in words."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask_babel import format_datetime
+from flask_babel import format_datetime, ngettext
 from flask_babel import gettext as _
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from testing_platform import clock
 from testing_platform.accounts.models import Person
@@ -21,7 +22,7 @@ from testing_platform.delivery.rules import State
 from testing_platform.examinations.rules import TestDay
 from testing_platform.itembank.models import FormSlot
 from testing_platform.proctor import rules
-from testing_platform.proctor.models import EndProposal, EvidenceStill, Look, PageEvent
+from testing_platform.proctor.models import EndProposal, EvidenceStill, Flag, Look, PageEvent
 
 INTERVAL = timedelta(seconds=10)
 
@@ -42,6 +43,7 @@ def rows(session: Session, session_id: int, now: datetime, only: set[int] | None
     )
     answered = _answered(session, ids)
     unread = _unread(session, ids)
+    flagged = _flagged(session, ids)
     proposals = {
         attempt_id: (person_id, name)
         for attempt_id, person_id, name in session.execute(
@@ -84,6 +86,13 @@ def rows(session: Session, session_id: int, now: datetime, only: set[int] | None
             "multiplier": float(attempt.multiplier),
             "settings": effects(attempt),
             "detectors": detectors.get(attempt.id) != "people_only",
+            "open_flags": len(flagged[attempt.id]),
+            # What software sees at this moment and nobody has looked at yet.
+            "active_flags": [
+                {"signal": flag.signal, "count": round(flag.peak) if flag.signal == "multiple_faces" else 0}
+                for flag in flagged[attempt.id]
+                if flag.ended_at is None
+            ],
             "end_proposed_by": proposals.get(attempt.id, (None, None))[1],
             "end_proposed_by_id": proposals.get(attempt.id, (None, None))[0],
             "admitted_at": clock.to_ms(attempt.admitted_at),
@@ -128,6 +137,29 @@ def _unread(session: Session, ids: list[int]) -> dict[int, int]:
         unread = sender == "candidate" and (attempt_id not in looked or at > looked[attempt_id])
         counts[attempt_id] = counts[attempt_id] + 1 if unread else 0
     return counts
+
+
+def _flagged(session: Session, ids: list[int]) -> dict[int, list[Flag]]:
+    """Flags that nobody has decided, oldest first."""
+    found: dict[int, list[Flag]] = defaultdict(list)
+    for flag in session.scalars(select(Flag).where(Flag.attempt_id.in_(ids), Flag.outcome == "open").order_by(Flag.began_at, Flag.id)):
+        found[flag.attempt_id].append(flag)
+    return found
+
+
+def looked_at_by_software(session: Session, ids: Iterable[int]) -> set[int]:
+    """Of these attempts, those whose pictures the detectors may look at now: the clock runs, and the candidate did not choose people alone."""
+    wanted = list(ids)
+    running = set(session.scalars(select(Attempt.id).where(Attempt.id.in_(wanted), Attempt.state == State.IN_PROGRESS)))
+    # In the order of the choices: the newest stands.
+    chosen = dict(
+        session.execute(
+            select(Consent.attempt_id, Consent.choice)
+            .where(Consent.attempt_id.in_(running), Consent.kind == "detectors")
+            .order_by(Consent.id)
+        ).all()
+    )
+    return {attempt for attempt in running if chosen.get(attempt) != "people_only"}
 
 
 def effects(attempt: Attempt) -> list[str]:
@@ -299,6 +331,12 @@ def _event_words(kind: str, facts: dict[str, Any], by: str) -> str:
             return _("Time was up; the test was handed in with all answers.")
         case "attempt.abandon":
             return _("Nobody came back; the test was closed with all answers kept.")
+        case "attempt.flag":
+            return _("Flag: %(what)s.", what=flag_words(facts.get("signal", "")))
+        case "attempt.flag_decided":
+            if facts.get("outcome") == "confirmed":
+                return _("%(by)s looked at a flag and confirmed it: %(what)s.", by=by, what=flag_words(facts.get("signal", "")))
+            return _("%(by)s looked at a flag and dismissed it: nothing to see.", by=by)
         case "page.focus_lost":
             return _("The test page was left.")
         case "page.focus_back":
@@ -320,32 +358,119 @@ def _event_words(kind: str, facts: dict[str, Any], by: str) -> str:
     return kind
 
 
-def timeline(session: Session, attempt_id: int) -> list[dict[str, Any]]:
-    """Oldest first; of a very long one the newest part."""
-    names = _names(session, attempt_id)
-    found = [
-        (event.at, event.kind, _event_words(event.kind, event.facts, names.get(event.actor_id or 0, _("The system"))))
-        for event in session.scalars(select(Event).where(Event.attempt_id == attempt_id).order_by(Event.id))
+def flag_words(signal: str) -> str:
+    """What software noticed, as a person would say it."""
+    return {
+        "no_face": _("nobody seen"),
+        "multiple_faces": _("more than one person"),
+        "looking_away": _("face turned away"),
+        "too_dark": _("picture dark"),
+        "overexposed": _("picture too bright"),
+        "blurred": _("picture blurred"),
+        "camera_covered": _("camera covered"),
+        "frozen": _("picture stands still"),
+        "looped": _("picture repeats itself"),
+        "other_person": _("face looks different"),
+        "photo_presented": _("picture of a picture"),
+        "sound": _("voices or noise"),
+    }.get(signal, _("something to look at"))
+
+
+def _peak_words(flag: Flag) -> str:
+    """The strongest that was measured, in words; empty where the figure says nothing to a person."""
+    match flag.signal:
+        case "multiple_faces":
+            return ngettext("%(num)d face at most", "%(num)d faces at most", round(flag.peak))
+        case "looking_away":
+            return _("turned by %(degrees)s degrees at most", degrees=round(abs(flag.peak)))
+        case "too_dark":
+            return _("brightness %(share)s %% at the darkest", share=round(flag.peak / 2.55))
+        case "overexposed":
+            return _("brightness %(share)s %% at the brightest", share=round(flag.peak / 2.55))
+    return ""
+
+
+def flags(session: Session, attempt_id: int, zone: ZoneInfo) -> list[dict[str, Any]]:
+    """Every flag of an attempt with its pictures and who decided, oldest first."""
+    found = session.scalars(
+        select(Flag).where(Flag.attempt_id == attempt_id).order_by(Flag.began_at, Flag.id).options(selectinload(Flag.frames))
+    ).all()
+    deciders = {flag.decided_by_id for flag in found if flag.decided_by_id}
+    names = dict(session.execute(select(Person.id, Person.name).where(Person.id.in_(deciders))).all()) if deciders else {}
+    base = f"/proctor/attempts/{attempt_id}/flags"
+    return [
+        {
+            "id": flag.id,
+            "signal": flag.signal,
+            "words": flag_words(flag.signal),
+            "began_at": clock.to_ms(flag.began_at),
+            "ended_at": clock.to_ms(flag.ended_at),
+            "lasted": _lasted(flag, zone),
+            "peak": _peak_words(flag),
+            "outcome": flag.outcome,
+            "decided_by": names.get(flag.decided_by_id or 0),
+            "decided_at": clock.to_ms(flag.decided_at),
+            "note": flag.note,
+            "frames": [
+                {"place": frame.place, "at": clock.to_ms(frame.captured_at), "url": f"{base}/{flag.id}/{frame.place}.jpg"}
+                for frame in sorted(flag.frames, key=lambda frame: ("before", "at", "after").index(frame.place))
+            ],
+        }
+        for flag in found
     ]
+
+
+def _lasted(flag: Flag, zone: ZoneInfo) -> str:
+    began = _clock_words(flag.began_at, zone)
+    if flag.ended_at is None:
+        return _("since %(at)s, not ended yet", at=began)
+    # A flag that came and went within one picture still took a moment.
+    lasted = max(flag.ended_at - flag.began_at, timedelta(seconds=1))
+    return _("%(at)s to %(end)s, %(span)s", at=began, end=_clock_words(flag.ended_at, zone), span=span(lasted))
+
+
+def _flag_line(flag: dict[str, Any]) -> str:
+    decision = {
+        "open": _("nobody has looked at it yet"),
+        "confirmed": _("confirmed by %(by)s", by=flag["decided_by"]),
+        "dismissed": _("dismissed by %(by)s", by=flag["decided_by"]),
+    }[flag["outcome"]]
+    return _("Flag: %(what)s, %(lasted)s (%(decision)s).", what=flag["words"], lasted=flag["lasted"], decision=decision)
+
+
+def timeline(session: Session, attempt_id: int, flagged: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+    """Oldest first; of a very long one the newest part. A flag stands where it began and names itself, so that the page can lead to it."""
+    names = _names(session, attempt_id)
+    known = {flag["id"]: flag for flag in flagged or []}
+    found: list[tuple[Any, str, str, int | None]] = []
+    for event in session.scalars(select(Event).where(Event.attempt_id == attempt_id).order_by(Event.id)):
+        flag = known.get(event.facts.get("flag")) if event.kind == "attempt.flag" else None
+        if flag is None:
+            by = names.get(event.actor_id or 0, _("The system"))
+            found.append((clock.to_ms(event.at), event.kind, _event_words(event.kind, event.facts, by), None))
+        else:
+            found.append((flag["began_at"], event.kind, _flag_line(flag), flag["id"]))
     found += [
-        (event.page_at, f"page.{event.kind}", _event_words(f"page.{event.kind}", event.facts, ""))
+        (clock.to_ms(event.page_at), f"page.{event.kind}", _event_words(f"page.{event.kind}", event.facts, ""), None)
         for event in session.scalars(select(PageEvent).where(PageEvent.attempt_id == attempt_id))
     ]
     found.sort(key=lambda entry: entry[0])
-    return [{"at": clock.to_ms(at), "kind": kind, "words": words} for at, kind, words in found[-300:]]
+    return [{"at": at, "kind": kind, "words": words} | ({} if flag is None else {"flag": flag}) for at, kind, words, flag in found[-300:]]
 
 
 def focus(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
     """Everything the focus view shows of one candidate, but the moving picture."""
     base = f"/proctor/attempts/{attempt.id}"
     steps = session.scalars(select(CheckInStep).where(CheckInStep.attempt_id == attempt.id).order_by(CheckInStep.at)).all()
+    flagged = flags(session, attempt.id, zone)
     photo = next((step for step in steps if step.step == "photo" and step.facts.get("object")), None)
     evidence = session.scalars(
         select(EvidenceStill).where(EvidenceStill.attempt_id == attempt.id).order_by(EvidenceStill.id.desc()).limit(12)
     )
     return {
         "row": rows(session, attempt.session_id, now, {attempt.id})[0],
-        "timeline": timeline(session, attempt.id),
+        "timeline": timeline(session, attempt.id, flagged),
+        "flags": flagged,
         "ledger": ledger(session, attempt, zone, now),
         "messages": [
             {"number": m.number, "from": m.sender, "text": m.text, "at": clock.to_ms(m.at)}

@@ -12,7 +12,7 @@ from testing_platform.delivery.models import Attempt, CheckInStep, MediaKey
 from testing_platform.examinations.models import Appointment, TestSession
 from testing_platform.examinations.rules import TestDay
 from testing_platform.proctor import objects, queries
-from testing_platform.proctor.models import EvidenceStill
+from testing_platform.proctor.models import EvidenceStill, Flag, FlagFrame
 from testing_platform.storage import KeyDestroyed
 
 log = structlog.get_logger("proctor")
@@ -60,6 +60,7 @@ def console(place: TestSession) -> Any:
             "rows": f"/api/proctor/sessions/{place.id}/rows",
             "attempt": "/api/proctor/attempts/0",
             "acts": "/api/proctor/attempts/0/acts",
+            "flags": "/api/proctor/attempts/0/flags",
         },
         "live": "/live/proctor",
         "steps": ["consent", "system", "photo"],
@@ -108,3 +109,13 @@ def evidence(attempt: Attempt, number: int) -> Any:
     if still is None or still.attempt_id != attempt.id:
         raise errors.NotFound
     return _picture(attempt, still.object_name)
+
+
+@bp.get("/attempts/<int:attempt_id>/flags/<int:number>/<place>.jpg")
+@allowed("attempt.evidence")
+def flag_frame(attempt: Attempt, number: int, place: str) -> Any:
+    flag = g.session.get(Flag, number)
+    frame = g.session.get(FlagFrame, (number, place))
+    if flag is None or frame is None or flag.attempt_id != attempt.id:
+        raise errors.NotFound
+    return _picture(attempt, frame.object_name)

@@ -94,7 +94,7 @@ def test_a_row_has_what_the_protocol_says(session):
         "version": attempt.version, "started_at": clock.to_ms(NOON), "deadline": clock.to_ms(NOON + 112.5 * MINUTE), "minutes_left": 102,
         "held_since": None, "link": "offline", "contact_at": clock.to_ms(NOON), "last_save_at": clock.to_ms(NOON + MINUTE),
         "waiting_since": None, "answered": 1, "items": make.ITEMS, "unread": 0, "multiplier": 1.5,
-        "settings": ["time × 1.5", "breaks allowed"], "detectors": True, "end_proposed_by": None, "end_proposed_by_id": None,
+        "settings": ["time × 1.5", "breaks allowed"], "detectors": True, "open_flags": 0, "active_flags": [], "end_proposed_by": None, "end_proposed_by_id": None,
         "admitted_at": None, "submitted_at": None,
     }  # fmt: skip
 
@@ -364,7 +364,7 @@ def test_the_focus_view_has_what_the_protocol_says(session):
         )
     session.flush()
     found = queries.focus(session, attempt, ZONE, NOON)
-    assert set(found) == {"row", "timeline", "ledger", "messages", "photo", "evidence", "steps"}
+    assert set(found) == {"row", "timeline", "flags", "ledger", "messages", "photo", "evidence", "steps"}
     assert found["photo"] is None
     assert [still["at"] for still in found["evidence"]] == [clock.to_ms(NOON + seq * SECOND) for seq in range(3, 15)]
     assert {step["step"]: step["state"] for step in found["steps"]} == {"consent": "done", "system": "done", "photo": "done"}
