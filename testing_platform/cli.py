@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from testing_platform import __version__, assets, clock, errors
+from testing_platform.audit import cli as audit_cli
+from testing_platform.delivery import cli as delivery_cli
 from testing_platform.settings import FaultySetting, Settings
 
 MODEL = "face_detection_yunet_2023mar.onnx"
@@ -38,6 +40,7 @@ class Group(click.Group):
 def main(context: click.Context, data: Path | None) -> None:
     """Online, proctored multiple-choice testing for civil-service selection."""
     context.obj = Settings.load(data=data)
+    context.meta["testing_platform.opened"] = lambda: opened(context.obj)
 
 
 @main.command()
@@ -199,31 +202,6 @@ def user_link(settings: Settings, email: str, as_json: bool) -> None:
     click.echo(json.dumps({"person": number, "link": address}) if as_json else f"Give this link to {name} alone:\n{address}")
 
 
-@main.group()
-def audit() -> None:
-    """The trail."""
-
-
-@audit.command("verify")
-@click.option("--json", "as_json", is_flag=True)
-@click.pass_obj
-def audit_verify(settings: Settings, as_json: bool) -> None:
-    """Read the trail from its first entry and name each that was changed, removed or put in."""
-    from testing_platform import models
-    from testing_platform.audit.service import verify
-
-    assert models.metadata.tables
-    with opened(settings).read() as session:
-        count, faults = verify(session)
-    if as_json:
-        click.echo(json.dumps({"entries": count, "faults": [{"number": fault.number, "what": fault.what} for fault in faults]}))
-    else:
-        for fault in faults:
-            click.echo(f"entry {fault.number}: {fault.what}")
-        click.echo(f"{count} entries read, {len(faults)} faults")
-    sys.exit(1 if faults else 0)
-
-
 @main.command()
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
@@ -300,6 +278,9 @@ def bench(name: str, as_json: bool, quick: bool) -> None:
     found = subprocess.run([sys.executable, str(script), *(["--json"] if as_json else []), *(["--quick"] if quick else [])])
     sys.exit(found.returncode)
 
+
+main.add_command(audit_cli.audit)
+audit_cli.audit.add_command(delivery_cli.receipt)
 
 if __name__ == "__main__":
     main()

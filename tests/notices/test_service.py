@@ -16,7 +16,7 @@ from testing_platform import clock, worker
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.rules import Role
 from testing_platform.audit.models import AuditEntry
-from testing_platform.audit.service import verify
+from testing_platform.audit.service import read
 from testing_platform.delivery.models import Attempt, Response
 from testing_platform.delivery.rules import State
 from testing_platform.notices import service
@@ -240,7 +240,7 @@ def test_a_test_that_was_handed_in_leads_to_one_letter_in_the_mailbox(db, post, 
         assert session.get_one(Attempt, attempt.id).receipt_mailed_at == NOON
         # The same round sealed the trail.
         assert session.scalars(select(AuditEntry).where(AuditEntry.number.is_(None))).all() == []
-        assert verify(session)[1] == []
+        assert read(session).faults == []
 
 
 def test_a_test_that_the_clock_closed_leads_to_a_letter_too(db, post, mailbox):
