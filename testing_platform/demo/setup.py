@@ -87,23 +87,27 @@ def fill_bank(session: Session, now: datetime) -> Bank:
         }
         for item in area["item"]:
             check_key(item)
-            itembank.keep_item(
-                session,
-                bank,
-                itembank.ItemDraft(
-                    code=item["code"],
-                    area=area["area"],
-                    stem=item["stem"],
-                    options=item["options"],
-                    key=item["key"],
-                    rationale=item["rationale"],
-                    difficulty=item["difficulty"],
-                    stimulus=item.get("stimulus"),
-                ),
-                stimuli,
-                now,
-            )
+            itembank.keep_item(session, bank, draft(item, area["area"]), stimuli, now)
     return bank
+
+
+def draft(item: dict[str, Any], area: str) -> itembank.ItemDraft:
+    return itembank.ItemDraft(
+        code=item["code"],
+        area=area,
+        stem=item["stem"],
+        options=item["options"],
+        key=item["key"],
+        rationale=item["rationale"],
+        difficulty=item["difficulty"],
+        stimulus=item.get("stimulus"),
+    )
+
+
+def bank_items() -> dict[str, dict[str, Any]]:
+    """Every item of the bank's files by its code, with its area."""
+    areas = [tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted((DATA / "bank").glob("*.toml"))]
+    return {item["code"]: {**item, "area": area["area"]} for area in areas for item in area["item"]}
 
 
 def fill(session: Session, settings: Settings) -> None:
@@ -117,8 +121,8 @@ def fill(session: Session, settings: Settings) -> None:
         _open(session, examination, form, examination.bulletin.content["test_day"], now)
 
 
-def announce(session: Session, now: datetime) -> Examination:
-    """The examination under the demo's bulletin, published the first time."""
+def announce(session: Session, now: datetime, published_at: datetime | None = None) -> Examination:
+    """The examination under the demo's bulletin, published the first time. The bulletin's days are counted from `now`."""
     found = session.scalars(select(Examination).order_by(Examination.id.desc())).first()
     if found is not None:
         return found
@@ -126,7 +130,7 @@ def announce(session: Session, now: datetime) -> Examination:
     today = now.astimezone(ZoneInfo(ZONE)).date()
     open_on: date = today + timedelta(days=content["bulletin"]["open_on"]["day"])
     bulletin = examinations.publish_bulletin(
-        session, code=content["class"]["code"], title=content["class"]["title"], open_on=open_on, content=content, now=now
+        session, code=content["class"]["code"], title=content["class"]["title"], open_on=open_on, content=content, now=published_at or now
     )
     examination = Examination(bulletin_id=bulletin.id, title=content["class"]["title"])
     session.add(examination)
