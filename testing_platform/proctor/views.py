@@ -1,7 +1,7 @@
 from typing import Any
 
 import structlog
-from flask import Blueprint, Response, current_app, g, render_template
+from flask import Blueprint, Response, current_app, g, redirect, render_template
 from flask_babel import gettext as _
 from sqlalchemy import func, select
 
@@ -13,6 +13,7 @@ from testing_platform.examinations.models import Appointment, TestSession
 from testing_platform.examinations.rules import TestDay
 from testing_platform.proctor import objects, queries
 from testing_platform.proctor.models import EvidenceStill, Flag, FlagFrame
+from testing_platform.proctor.signals import Signal
 from testing_platform.storage import KeyDestroyed
 
 log = structlog.get_logger("proctor")
@@ -35,7 +36,7 @@ def home() -> Any:
                 "ends_at": place.window.closes_at,
                 "mode": place.mode,
                 "candidates": candidates,
-                "url": f"/proctor/sessions/{place.id}",
+                "url": f"/proctor/rooms/{place.id}" if place.room_id else f"/proctor/sessions/{place.id}",
                 **queries.summary(g.session, place.id),
             }
         )
@@ -46,6 +47,8 @@ def home() -> Any:
 @bp.get("/sessions/<int:session_id>")
 @allowed("session.watch")
 def console(place: TestSession) -> Any:
+    if place.room_id is not None:
+        return redirect(f"/proctor/rooms/{place.id}", 303)
     day = TestDay.of(place.administration.test_day)
     facts = {
         "session": {
@@ -64,6 +67,7 @@ def console(place: TestSession) -> Any:
         },
         "live": "/live/proctor",
         "steps": ["consent", "system", "photo"],
+        "flag_words": {signal: queries.flag_words(signal) for signal in [*Signal, "other"]},
         "reasons": queries.reasons(),
         "phrases": [
             _("Thank you. Everything looks fine."),

@@ -8,8 +8,8 @@
  * `away` (try again, the same act) or `fault`.
  */
 export function outcome(status, body) {
-  if (status >= 200 && status < 300 && body?.row) return { kind: "done", row: body.row };
-  if (status === 409 && body?.row) return { kind: "moved", row: body.row };
+  if (status >= 200 && status < 300 && body?.row) return { kind: "done", row: body.row, ...(body.flag && { flag: body.flag }) };
+  if (status === 409 && body?.row) return { kind: "moved", row: body.row, ...(body.flag && { flag: body.flag }) };
   if (status === 401) return { kind: "signed-out" };
   if (status === 403) return { kind: "forbidden" };
   if (status === 422) return { kind: "refused", code: body?.code, facts: body?.facts ?? {}, sentence: body?.sentence ?? "" };
@@ -29,14 +29,14 @@ export class Keys {
     this.#make = make;
   }
 
-  of(attempt, body) {
-    const act = `${attempt} ${JSON.stringify(body)}`;
+  of(object, body) {
+    const act = `${object} ${JSON.stringify(body)}`;
     if (!this.#open.has(act)) this.#open.set(act, this.#make());
     return this.#open.get(act);
   }
 
-  settle(attempt, body) {
-    this.#open.delete(`${attempt} ${JSON.stringify(body)}`);
+  settle(object, body) {
+    this.#open.delete(`${object} ${JSON.stringify(body)}`);
   }
 }
 
@@ -74,17 +74,25 @@ export class Api {
   }
 
   /** @param fields what the act needs besides its name and the row's version */
-  async act(row, name, fields = {}) {
-    const act = { act: name, version: row.version, ...fields };
-    const key = this.#keys.of(row.id, act);
+  act(row, name, fields = {}) {
+    return this.#do(address(this.#urls.acts, row.id), { act: name, version: row.version, ...fields });
+  }
+
+  /** What a person decides about a flag. @param act `dismiss` or `confirm` */
+  decide(attempt, flag, act, note) {
+    return this.#do(`${address(this.#urls.flags, attempt)}/${flag}`, { act, note });
+  }
+
+  async #do(url, act) {
+    const key = this.#keys.of(url, act);
     let found;
     try {
-      const reply = await this.#fetch(address(this.#urls.acts, row.id), this.#post({ ...act, key }));
+      const reply = await this.#fetch(url, this.#post({ ...act, key }));
       found = outcome(reply.status, await reply.json().catch(() => null));
     } catch {
       found = { kind: "away" };
     }
-    if (found.kind !== "away") this.#keys.settle(row.id, act);
+    if (found.kind !== "away") this.#keys.settle(url, act);
     return found;
   }
 

@@ -6,9 +6,9 @@ import { Link, ServerClock } from "./link.js";
 import { part, write } from "./page.js";
 import { Pictures } from "./pictures.js";
 import * as queue from "./queue.js";
-import { acted, concern, counts, delta, isFinished, isPaused, longestUnseen, looked, nothing, risen, snapshot } from "./state.js";
+import { acted, concern, counts, delta, isFinished, isPaused, longestUnseen, looked, nothing, noticed, risen, snapshot } from "./state.js";
 import * as tiles from "./tiles.js";
-import { fromPage, span, timeOfDay } from "./words.js";
+import { capital, fromPage, span, timeOfDay } from "./words.js";
 
 /** So many names are spoken one by one; more become a number. */
 const SPOKEN_NAMES = 3;
@@ -21,13 +21,13 @@ export function shortcut({ key, ctrlKey, altKey, metaKey, isComposing }, { typin
   if (ctrlKey || altKey || metaKey || isComposing || dialogOpen) return null;
   if (key === "Escape") return "back";
   if (typing || !wanted) return null;
-  return { "/": "find", s: "sort", w: "waiting", n: "unseen", p: "pause", m: "message", t: "time", "?": "help" }[key] ?? null;
+  return { "/": "find", s: "sort", w: "waiting", n: "unseen", p: "pause", m: "message", t: "time", f: "flags", "?": "help" }[key] ?? null;
 }
 
 /** What is spoken about those whose need of a look has risen. */
 export function spoken(say, found) {
   if (found.length > SPOKEN_NAMES) return say("spoken.many", { count: found.length });
-  return found.map(({ name, code }) => say("spoken.one", { name, concern: say(`concern.${code}`) })).join(" ");
+  return found.map(({ name, code, words }) => say("spoken.one", { name, concern: words ?? say(`concern.${code}`) })).join(" ");
 }
 
 /** The address of the live socket from the page's own. */
@@ -69,11 +69,13 @@ export function mount(element) {
   let drawing = false;
   let queueWanted = kept(localStorage, "tp.console.queue") !== "folded";
   let toSpeak = new Map();
+  let rowsBefore = null;
 
   known = { ...known, looked: new Map(JSON.parse(kept(sessionStorage, lookedName) ?? "[]")) };
 
   const desk = {
     settings,
+    wantsKeys: () => wantsKeys.checked,
     say,
     language,
     api,
@@ -103,6 +105,13 @@ export function mount(element) {
         write(part(element, "outcome"), say(`done.${name}`, { name: row.name }));
         if (one.id() === row.id) one.reload();
       }
+      return outcome;
+    },
+
+    async decide(id, flag, name, note) {
+      const outcome = await api.decide(id, flag, name, note);
+      if (outcome.row) desk.heard(outcome.row);
+      if (outcome.kind === "done") write(part(element, "outcome"), say(`done.${name}`, { name: outcome.row.name }));
       return outcome;
     },
   };
@@ -203,7 +212,11 @@ export function mount(element) {
     const view = desk.view();
     const before = concerns;
     concerns = new Map([...known.rows.values()].map((row) => [row.id, concern(row, view)]));
-    for (const id of risen(before, concerns)) if (id !== one.id()) toSpeak.set(id, concerns.get(id).code);
+    for (const id of risen(before, concerns)) if (id !== one.id()) toSpeak.set(id, { code: concerns.get(id).code });
+    for (const { id, flag } of rowsBefore ? noticed(rowsBefore, known.rows) : []) {
+      if (id !== one.id()) toSpeak.set(id, { words: capital(settings.flag_words[flag.signal] ?? settings.flag_words.other) });
+    }
+    if (known.rows.size) rowsBefore = known.rows;
     line.refresh();
     grid.refresh();
     one.refresh();
@@ -273,6 +286,11 @@ export function mount(element) {
         if (one.id() !== id) open(id);
         one.write();
       },
+      flags() {
+        if (!row) return;
+        if (one.id() !== id) open(id);
+        one.showFlags();
+      },
       time: () => row && !acts.unfit("give_time", row, settings.me) && dialog.ask("give_time", id),
       help: () => document.getElementById("help").showModal(),
     }[found];
@@ -292,8 +310,8 @@ export function mount(element) {
   setInterval(later, 1_000);
   setInterval(() => {
     const found = [...toSpeak]
-      .filter(([id]) => concerns.get(id)?.rank >= 2)
-      .map(([id, code]) => ({ name: known.rows.get(id)?.name, code }))
+      .filter(([id, { words }]) => words || concerns.get(id)?.rank >= 2)
+      .map(([id, what]) => ({ name: known.rows.get(id)?.name, ...what }))
       .filter(({ name }) => name);
     toSpeak = new Map();
     if (found.length) part(document, "spoken").textContent = spoken(say, found);

@@ -3,6 +3,7 @@
  * It stands beside the grid and covers nothing, so that the others stay in sight.
  */
 import { refusal } from "./acts.js";
+import * as flagged from "./flags.js";
 import { allow, isAllowed, list, part, write } from "./page.js";
 import { hasBegun, isFinished, permitted, secondsLeft } from "./state.js";
 import { span, timeLeft, timeOfDay } from "./words.js";
@@ -30,6 +31,8 @@ export function mount(element, desk) {
   let details = null;
   let stop = () => {};
   let sending = false;
+  let flagsWanted = false;
+  const flags = flagged.mount(element, desk, () => load(id));
 
   list(part(element, "phrases"), desk.settings.phrases, (phrase) => {
     const item = document.createElement("li");
@@ -99,6 +102,8 @@ export function mount(element, desk) {
       details = found;
       desk.heard(found.row);
       describeDetails();
+      if (flagsWanted) flags.showFirst();
+      flagsWanted = false;
       write(part(element, "details-problem"), "");
     } catch (problem) {
       if (attempt === id) write(part(element, "details-problem"), say(problem.status === 403 ? "refusal.forbidden" : "focus.away"));
@@ -107,7 +112,8 @@ export function mount(element, desk) {
 
   function describeDetails() {
     const { timeline = [], ledger = [], messages = [], photo, evidence = [], steps = [] } = details ?? {};
-    entries("timeline", [...timeline].reverse(), ({ at, words, kind }) => moment(at, words, kind));
+    entries("timeline", [...timeline].reverse(), moment);
+    if (details) flags.show(details.flags ?? [], details.row, desk.view().now);
     entries("ledger", ledger, (text) => Object.assign(document.createElement("li"), { textContent: text }));
     entries("messages", messages, line);
     entries("steps", steps, ({ step, state }) => Object.assign(document.createElement("li"), { textContent: say("focus.step", { step: say(`step.${step}`), state: say(`step-state.${state}`) }) }));
@@ -128,11 +134,16 @@ export function mount(element, desk) {
     write(part(element, `no-${name}`), values.length || !details ? "" : say(`focus.no-${name}`));
   }
 
-  function moment(at, words, kind) {
+  function moment({ at, words, kind, flag }) {
     const item = document.createElement("li");
     item.dataset.kind = kind ?? "";
     const time = Object.assign(document.createElement("time"), { dateTime: new Date(at).toISOString(), textContent: timeOfDay(at, language, true) });
-    item.append(time, Object.assign(document.createElement("span"), { textContent: words }));
+    if (flag === undefined) item.append(time, Object.assign(document.createElement("span"), { textContent: words }));
+    else {
+      const button = Object.assign(document.createElement("button"), { type: "button", className: "flags__flag", textContent: words });
+      button.addEventListener("click", () => flags.go(flag));
+      item.append(time, button);
+    }
     return item;
   }
 
@@ -219,7 +230,9 @@ export function mount(element, desk) {
       stop();
       id = attempt;
       opener = from ?? opener;
+      flagsWanted = false;
       details = null;
+      flags.open(attempt);
       stop = desk.pictures.show(attempt, part(element, "picture"));
       compose.value = drafts.get(attempt) ?? "";
       for (const problem of ["problem", "message-problem", "details-problem"]) write(part(element, problem), "");
@@ -237,6 +250,7 @@ export function mount(element, desk) {
       stop = () => {};
       id = null;
       details = null;
+      flags.open(null);
       const from = opener;
       opener = null;
       return from;
@@ -246,5 +260,10 @@ export function mount(element, desk) {
     touched: (ids) => ids.includes(id) && load(id),
     reload: () => id !== null && load(id),
     write: () => compose.focus(),
+    /** To the first flag that nobody has decided; at once, or when they are known. */
+    showFlags() {
+      if (details) flags.showFirst();
+      else flagsWanted = true;
+    },
   };
 }

@@ -109,6 +109,41 @@ export function concern(row, view) {
   return CALM;
 }
 
+/**
+ * How far to the front a candidate stands when the grid is put in order: by what needs a look, and among equals
+ * those with flags that nobody has decided. A flag alone never comes before a concern.
+ */
+export function precedence(row, view) {
+  return concern(row, view).rank + (hasOpenFlags(row) ? 0.5 : 0);
+}
+
+export const hasOpenFlags = (row) => (row.open_flags ?? 0) > 0;
+
+/** What software notices at this moment and did not before: `[{id, flag}]`, one for each candidate. */
+export function noticed(before, after) {
+  const found = [];
+  for (const [id, row] of after) {
+    const known = new Set((before.get(id)?.active_flags ?? []).map(({ signal }) => signal));
+    const flag = (row.active_flags ?? []).find(({ signal }) => !known.has(signal));
+    if (flag) found.push({ id, flag });
+  }
+  return found;
+}
+
+/** Flags in the order in which a proctor reads them: undecided ones first, the oldest on top; then the decided, the newest on top. */
+export function readingOrder(flags) {
+  const decided = ({ outcome }) => outcome !== "open";
+  return [...flags].sort((a, b) => decided(a) - decided(b) || (decided(a) ? b.began_at - a.began_at : a.began_at - b.began_at) || a.id - b.id);
+}
+
+/** Where a flag lies on a strip from `first` to `last`, in hundredths of its width; at least one wide, so that it is seen. */
+export function place({ began_at: began, ended_at: ended }, first, last) {
+  const whole = Math.max(1, last - first);
+  const within = (at) => Math.min(100, Math.max(0, (100 * (at - first)) / whole));
+  const left = Math.min(99, within(began));
+  return { left, width: Math.max(1, within(ended ?? last) - left) };
+}
+
 const CALM = Object.freeze({ rank: 0, code: null });
 
 /** Only pictures that were coming can stop: a candidate at a facility has none. */

@@ -3,8 +3,8 @@
  * alone for ten seconds; until then whoever comes new is added at the end.
  */
 import { copy, part, write } from "./page.js";
-import { concern, hasBegun, isFinished, isPaused, minutesLeft, secondsLeft } from "./state.js";
-import { span, timeLeft } from "./words.js";
+import { concern, hasBegun, hasOpenFlags, isFinished, isPaused, minutesLeft, precedence, secondsLeft } from "./state.js";
+import { capital, span, timeLeft } from "./words.js";
 
 export const LEFT_ALONE_MS = 10_000;
 
@@ -16,6 +16,7 @@ export function matches(row, filter, query, needsLook) {
   const shown = {
     all: () => true,
     look: () => needsLook,
+    flags: () => hasOpenFlags(row),
     in_progress: () => row.state === "in_progress",
     paused: () => isPaused(row),
     submitted: () => isFinished(row),
@@ -82,6 +83,12 @@ export function moved(at, key, wide, count) {
   return to >= 0 && to < count ? to : at;
 }
 
+/** What a tile says of flags: what software notices now, and how many wait for a person; empty when there are none. */
+export function flagLine(say, words, { active_flags: active = [], open_flags: open = 0 }) {
+  const now = active.map(({ signal, count }) => capital(count > 1 ? say("flag.people", { count }) : words[signal] ?? words.other));
+  return [...now, ...(open > now.length ? [say("flag.count", { count: open })] : [])].join(" · ");
+}
+
 // ---- The grid on the page -------------------------------------------------------------------------------------
 
 /** @param desk what the console's parts share (console.js) */
@@ -108,11 +115,12 @@ export function mount(element, desk) {
   size.value = desk.remembered("size") ?? "25";
 
   const rankOf = (row) => concern(row, desk.view()).rank;
+  const orderOf = (row) => precedence(row, desk.view());
 
   function matching() {
     return worstFirst(
       [...desk.known().rows.values()].filter((row) => matches(row, filter, search.value, rankOf(row) > 0)),
-      rankOf,
+      orderOf,
     ).map((row) => row.id);
   }
 
@@ -158,7 +166,9 @@ export function mount(element, desk) {
     const number = part(node, "number");
     number.id = `tile-${id}-number`;
     says.id = `tile-${id}-says`;
-    tile.button.setAttribute("aria-describedby", `${number.id} ${says.id}`);
+    const flag = part(node, "flag");
+    flag.id = `tile-${id}-flag`;
+    tile.button.setAttribute("aria-describedby", `${number.id} ${flag.id} ${says.id}`);
     tile.button.addEventListener("click", () => {
       stand(id);
       desk.open(id, tile.button);
@@ -196,13 +206,15 @@ export function mount(element, desk) {
       if (row) describeTile(tile, row, now, live);
     }
     const unordered = matching();
-    const ahead = unordered.filter((id) => rankOf(desk.known().rows.get(id)) > 0);
+    const ahead = unordered.filter((id) => orderOf(desk.known().rows.get(id)) > 0);
     const misplaced = ahead.some((id, at) => order[at] !== id);
     part(element, "sort").classList.toggle("has-news", misplaced);
     write(part(element, "sort-note"), misplaced ? say("grid.order-changed") : "");
     const looks = [...desk.known().rows.values()].filter((row) => row.state !== "awaiting" && rankOf(row) > 0).length;
+    const flagged = [...desk.known().rows.values()].filter((row) => matches(row, "flags", "", false)).length;
     for (const button of filters) {
       if (button.dataset.filter === "look") write(part(button, "count"), looks ? String(looks) : "");
+      if (button.dataset.filter === "flags") write(part(button, "count"), flagged ? String(flagged) : "");
     }
   }
 
@@ -220,6 +232,8 @@ export function mount(element, desk) {
     part(node, "left").classList.toggle("is-soon", soon !== null && soon <= 5);
     part(node, "left-word").hidden = left === null;
     write(part(node, "concern"), found.code ? say(`concern.${found.code}`) : "");
+    write(part(node, "flag"), flagLine(say, desk.settings.flag_words, row));
+    part(node, "flag").classList.toggle("is-active", (row.active_flags ?? []).length > 0);
     write(part(node, "saved"), saved(row, now));
     write(part(node, "contact"), isFinished(row) ? "" : say(`contact.${row.link}`));
     write(part(node, "no-picture"), noPicture(row, live));

@@ -20,6 +20,11 @@ export function speaker(sentences, language = "en") {
   };
 }
 
+/** The same words at the head of a line. */
+export function capital(text) {
+  return text.charAt(0).toLocaleUpperCase() + text.slice(1);
+}
+
 /** Read the page's own block of sentences. */
 export function fromPage(page = document) {
   return speaker(JSON.parse(page.getElementById("words").textContent), page.documentElement.lang || "en");
