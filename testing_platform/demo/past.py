@@ -120,7 +120,7 @@ def answerable(found: Iterable[dict[str, Any]]) -> list[Item]:
             Item(
                 slot=slot,
                 best=item["key"],
-                lures={key: chance.uniform(0.4, 2) for key in item["options"] if key != item["key"]},
+                lures={key: chance.uniform(0.5, 1.5) for key in item["options"] if key != item["key"]},
                 difficulty=rule["difficulty"][item["difficulty"]] + chance.uniform(-1, 1) * rule["difficulty_spread"],
                 slope=chance.uniform(*rule["slope"]),
                 seconds=PLAN["pace"]["seconds"] + (PLAN["pace"]["passage_seconds"] if new_passage else 0),
