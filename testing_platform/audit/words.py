@@ -1,0 +1,122 @@
+"""What each act in the trail is called on a page. The act itself stands beside it, and alone where it has no words yet."""
+
+from flask_babel import gettext as _
+
+
+def acts() -> dict[str, str]:
+    return {
+        # accounts
+        "person.added": _("Person added"),
+        "password.set": _("Password and second factor set"),
+        "signed-in": _("Signed in"),
+        "signed-out": _("Signed out"),
+        # bank, form, bulletin
+        "item.version": _("Item version kept"),
+        "form.composed": _("Form composed"),
+        "form.locked": _("Form locked"),
+        "form.seen": _("Form looked at, with its key"),
+        "bulletin.published": _("Bulletin published"),
+        # administrations
+        "administration.planned": _("Administration planned"),
+        "session.opened": _("Session opened"),
+        "session.ended": _("Session ended before its time"),
+        "room.added": _("Room added"),
+        "appointment.booked": _("Candidate booked"),
+        "proctor.assigned": _("Proctor assigned"),
+        # the attempt
+        "attempt.check_in": _("Check-in begun"),
+        "attempt.steps_done": _("Check-in steps done"),
+        "attempt.offer_in_person": _("Test in person offered"),
+        "attempt.return_to_step": _("Sent back to a check-in step"),
+        "attempt.admit": _("Candidate let in"),
+        "attempt.refuse": _("Candidate refused"),
+        "attempt.device_changed": _("Another device took over"),
+        "attempt.device": _("Device changed"),
+        "attempt.begin": _("Test begun"),
+        "attempt.pause": _("Test paused by a proctor"),
+        "attempt.take_break": _("Break begun"),
+        "attempt.lose_contact": _("Contact lost, time held"),
+        "attempt.regain_contact": _("Contact back, test went on"),
+        "attempt.long_gap": _("Contact away too long, a proctor decides"),
+        "attempt.leave_lockdown": _("Locked-down browser left, time held"),
+        "attempt.resume": _("Test resumed"),
+        "attempt.submit": _("Test handed in"),
+        "attempt.time_is_up": _("Test closed at its deadline"),
+        "attempt.end_proposed": _("Ending the test proposed"),
+        "attempt.end_withdrawn": _("Proposal to end withdrawn"),
+        "attempt.end": _("Test ended by two people"),
+        "attempt.reactivate": _("Ended test opened again"),
+        "attempt.abandon": _("Test closed after an hour without contact"),
+        "attempt.void": _("Attempt voided for a retest"),
+        "attempt.seal": _("Attempt sealed"),
+        "attempt.time_given": _("Time given"),
+        "attempt.flag": _("Flag raised by software"),
+        "attempt.flag_decided": _("Flag decided by a person"),
+        "photo.destroyed": _("Check-in photo destroyed"),
+        "vision.settings": _("Settings of the detectors changed"),
+        # rooms
+        "room.code_issued": _("Start code issued"),
+        "room.seated": _("Candidate seated"),
+        "room.seat_changed": _("Seat changed"),
+        "room.no_show": _("Candidate did not test"),
+        "room.no_show_taken_back": _("“Did not test” taken back"),
+        "room.left": _("Candidate left the room"),
+        "room.back": _("Candidate came back to the room"),
+        "room.take_over_issued": _("Code for another workstation issued"),
+        "room.paused": _("Whole room paused"),
+        "room.resumed": _("Whole room resumed"),
+        "irregularity.filed": _("Irregularity reported"),
+        "irregularity.withdrawn": _("Irregularity report withdrawn"),
+        # scores and results
+        "key.made": _("Key version made"),
+        "key.locked": _("Key locked"),
+        "key.seen": _("Key looked at"),
+        "key.item_seen": _("Item looked at, with its key"),
+        "scores.made": _("Scores made"),
+        "passing_score.proposed": _("Passing score proposed"),
+        "passing_score.approved": _("Passing score approved, results released"),
+        "passing_score.withdrawn": _("Passing score withdrawn"),
+        "passing_score.superseded": _("Passing score superseded"),
+        "results.exported": _("Results exported"),
+        "interviews.invited": _("Candidates invited to interviews"),
+        "interview.withdrawn": _("Interview invitation taken back"),
+        # the trail itself
+        "trail.seen": _("Trail looked at"),
+        "trail.verified": _("Trail verified"),
+        "trail.anchored": _("Anchor handed out"),
+        "receipt.checked": _("Receipt checked"),
+    }
+
+
+def subjects() -> dict[str, str]:
+    """What stands before the colon of an entry's object."""
+    return {
+        "attempt": _("attempt"),
+        "person": _("person"),
+        "appointment": _("appointment"),
+        "session": _("session"),
+        "room": _("room"),
+        "administration": _("administration"),
+        "bulletin": _("bulletin"),
+        "form": _("form"),
+        "item-version": _("item version"),
+        "irregularity": _("irregularity report"),
+        "invitation": _("invitation"),
+        "vision_settings": _("detector settings"),
+        "passing_score": _("passing score"),
+        "trail": _("trail"),
+    }
+
+
+def roles() -> dict[str, str]:
+    return {
+        "candidate": _("candidate"),
+        "proctor": _("proctor"),
+        "lead_proctor": _("lead proctor"),
+        "facility_proctor": _("facility proctor"),
+        "analyst": _("examination analyst"),
+        "approver": _("approver"),
+        "scheduler": _("scheduler"),
+        "auditor": _("auditor"),
+        "operator": _("operator"),
+    }
