@@ -13,8 +13,10 @@ from dataclasses import replace
 import click
 
 from testing_platform import models
+from testing_platform.accounts.rules import Role
 from testing_platform.bus import open_database
-from testing_platform.demo import setup
+from testing_platform.db import Database
+from testing_platform.demo import past, setup
 from testing_platform.migrations import upgrade
 from testing_platform.serve import Supervisor, commands
 from testing_platform.settings import Settings
@@ -39,6 +41,7 @@ def run(settings: Settings, *, crowd: int, port: int, fresh: bool) -> None:
         shutil.rmtree(demo.data)
     db = open_database(demo)
     upgrade(db)
+    _look_back(db, demo)
     with db.write() as session:
         setup.fill(session, demo)
     db.close()
@@ -62,6 +65,13 @@ def _check_ports(port: int) -> None:
                 ) from None
 
 
+def _look_back(db: Database, settings: Settings) -> None:
+    """The administration of some weeks ago, before anything is served: so its acts stand in the trail before those of today."""
+    count = past.PLAN["candidates"]
+    with click.progressbar(length=100, label=f"Once for this folder: a test that {count} made-up candidates took weeks ago") as bar:
+        past.fill(db, settings, lambda done, of: bar.update(100 * done // of - bar.pos))
+
+
 def _announce(settings: Settings, crowd: int) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
@@ -74,12 +84,22 @@ def _announce(settings: Settings, crowd: int) -> None:
         click.echo("the demo did not answer within a minute; the lines above say why", err=True)
         os.kill(os.getpid(), signal.SIGTERM)
         return
-    people = setup.read("people.toml")["staff"]
-    click.echo(f"\n  Open {settings.public_url} in a browser: doors for a candidate, a proctor, an analyst and an operator,")
-    click.echo("  each without a password. Open two side by side. Mail of the demo: " + settings.public_url + "/demo/outbox")
-    click.echo(
-        "  Who can come in: any of 12 made-up candidates, and "
-        + ", ".join(f"{one['given_name']} {one['family_name']} ({one['role'].replace('_', ' ')})" for one in people)
-        + "."
-    )
+    click.echo(f"\n  Open {settings.public_url}/demo/ in a browser: a door for each person of an examination, none with a password.")
+    click.echo("  Open two side by side: a candidate and a proctor, an analyst and an approver. Who can come in:\n")
+    for role, names in _by_role().items():
+        click.echo(f"    {role:<18}{names}")
+    click.echo(f"\n  The mail that the demo writes: {settings.public_url}/demo/outbox")
     click.echo(f"  A crowd of {crowd} simulated candidates is taking the test. Ctrl-C ends the demo.\n")
+
+
+def _by_role() -> dict[str, str]:
+    """Each role with the names of those who have it, in the order of an examination."""
+    people = setup.read("people.toml")
+    found = {
+        "candidate": f"{len(people['visitor'])} of them, the first is {people['visitor'][0]['given_name']} {people['visitor'][0]['family_name']}"
+    }
+    for role in Role:
+        names = [f"{one['given_name']} {one['family_name']}" for one in people["staff"] if one["role"] == role]
+        if names:
+            found[role.replace("_", " ")] = ", ".join(names)
+    return found

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import testing_platform
+from testing_platform.accounts.rules import Role
 from testing_platform.demo import setup
 from testing_platform.itembank.service import FaultyItem
 
@@ -420,14 +421,13 @@ def test_the_settings_of_the_test_day():
 # People
 
 
-def test_there_are_24_in_the_crowd_12_visitors_and_6_staff():
-    assert {kind: len(people) for kind, people in PEOPLE.items()} == {"crowd": 24, "visitor": 12, "staff": 6}
+def test_there_are_24_in_the_crowd_12_visitors_and_someone_for_every_role_of_staff():
+    assert {kind: len(people) for kind, people in PEOPLE.items()} == {"crowd": 24, "visitor": 12, "staff": 10}
+    # Two signatures are those of two people: of an analyst and an approver, or of two analysts.
     assert Counter(person["role"] for person in PEOPLE["staff"]) == {
-        "proctor": 2,
-        "lead_proctor": 1,
-        "analyst": 1,
-        "approver": 1,
-        "operator": 1,
+        **{role: 1 for role in Role if role is not Role.CANDIDATE},
+        Role.PROCTOR: 2,
+        Role.ANALYST: 2,
     }
 
 
