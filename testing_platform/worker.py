@@ -14,6 +14,7 @@ from testing_platform.delivery import jobs as delivery
 from testing_platform.delivery import service as attempts
 from testing_platform.notices import service as notices
 from testing_platform.notices.models import Notice
+from testing_platform.scoring import jobs as results
 from testing_platform.settings import Settings
 from testing_platform.web.frame import Frame
 
@@ -35,6 +36,7 @@ def once(app: Frame, *, hourly: bool = False) -> None:
             if any(done.values()):
                 log.info("swept", **done)
             receipts = seal = True
+        results.mail_results(db, settings, clock.now())
         if receipts:
             with db.write() as session:
                 delivery.mail_receipts(session, settings, clock.now())

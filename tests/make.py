@@ -12,13 +12,16 @@ from testing_platform.accounts import service as accounts
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.rules import Role
 from testing_platform.delivery import service as attempts
-from testing_platform.delivery.models import Attempt
+from testing_platform.delivery.models import Attempt, Response
 from testing_platform.delivery.rules import State, Step
 from testing_platform.examinations import service as examinations
-from testing_platform.examinations.models import Administration, Examination, TestSession
+from testing_platform.examinations.models import Administration, Appointment, Examination, TestSession
 from testing_platform.examinations.rules import Mode, Window
 from testing_platform.itembank import service as itembank
 from testing_platform.itembank.models import Bank
+from testing_platform.scoring import rules as scoring_rules
+from testing_platform.scoring import service as scoring
+from testing_platform.scoring.models import PassingScoreDecision
 
 NOON = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
 ITEMS = 6
@@ -158,6 +161,49 @@ def attempt(
     session.flush()
     assert found.state == state
     return found
+
+
+def handed_in(session: Session, where: TestSession, right: int, now: datetime = NOON, **booking: Any) -> Attempt:
+    """A submitted attempt with so many of the form's items right, the others wrong."""
+    found = attempt(session, where=where, now=now)
+    for slot in range(1, ITEMS + 1):
+        session.add(
+            Response(
+                attempt_id=found.id,
+                device="browser-1",
+                seq=slot,
+                epoch=1,
+                slot=slot,
+                option="b" if slot <= right else "a",
+                state="answered",
+                elapsed_ms=1000,
+                received_at=now,
+                standing="counted",
+            )
+        )
+    session.flush()
+    attempts.submit(session, found, now)
+    appointment = session.get_one(Appointment, found.appointment_id)
+    for name, value in booking.items():
+        setattr(appointment, name, value)
+    session.flush()
+    return found
+
+
+def proposed(session: Session, where: TestSession, cut: int, now: datetime) -> PassingScoreDecision:
+    """The first signature under a passing score for those who have handed in, the second still missing."""
+    analyst = person(session, Role.ANALYST, now=now)
+    one = where.administration
+    scoring.end_sessions(session, one, analyst, now)
+    scoring.lock_key(session, one, analyst, now)
+    scoring.run(session, one, analyst, now)
+    inputs = scoring_rules.Inputs(vacancies_now=1, vacancies_expected=0, below_reason="A short form.", rates_reason="A made-up one.")
+    return scoring.propose(session, one, analyst, cut, inputs, "Enough for the vacancies.", now)
+
+
+def decided(session: Session, where: TestSession, cut: int, now: datetime) -> PassingScoreDecision:
+    """Both signatures: from now on there are results."""
+    return scoring.approve(session, proposed(session, where, cut, now), person(session, Role.APPROVER, now=now), now)
 
 
 @dataclass

@@ -72,8 +72,8 @@ def message(notice: Notice, sender: str) -> EmailMessage:
             notice.calendar.encode(),
             maintype="text",
             subtype="calendar",
-            filename="test.ics",
-            params={"method": "PUBLISH", "charset": "utf-8"},
+            filename="interview.ics" if notice.template.startswith("interview") else "test.ics",
+            params={"method": "CANCEL" if "METHOD:CANCEL" in notice.calendar else "PUBLISH", "charset": "utf-8"},
         )
     return mail
 

@@ -11,6 +11,10 @@ def add_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
+def local_day(instant: datetime, zone: str) -> date:
+    return instant.astimezone(ZoneInfo(zone)).date()
+
+
 def may_file_again_on(started_at: datetime, zone: str, months: int) -> date:
     """The first day on which somebody who began a test at `started_at` may file again: the anniversary itself counts (R33)."""
-    return add_months(started_at.astimezone(ZoneInfo(zone)).date(), months)
+    return add_months(local_day(started_at, zone), months)

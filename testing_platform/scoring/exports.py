@@ -188,7 +188,7 @@ def pass_fail(
         if attempt_id in outcomes:
             outcome, at = outcomes[attempt_id]
         elif state == State.VOIDED_RETEST:
-            outcome, at = "VOID", decision.approved_at
+            outcome, at = "VOID", decision.approved_at or decision.proposed_at
         elif started_at is None and state != State.REFUSED and window.closes_at <= now:
             outcome, at = "NO_SHOW", window.closes_at
         else:

@@ -41,11 +41,16 @@ def in_language_of(person: Person) -> Iterator[None]:
         yield
 
 
-def local_time(instant: datetime, zone: str) -> str:
-    """Day and hour on the wall clock of the place, with its zone: a mail has no page around it."""
-    local = instant.astimezone(ZoneInfo(zone))
-    said = local.replace(tzinfo=None)
-    return format_date(said, "full", rebase=False) + ", " + format_time(said, "short", rebase=False) + f" ({zone}, {local.tzname()})"
+def local_day_and_hour(instant: datetime, zone: str, form: str = "full") -> tuple[str, str]:
+    """On the wall clock of the place, whatever zone the page has."""
+    said = instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    return format_date(said, form, rebase=False), format_time(said, "short", rebase=False)
+
+
+def local_time(instant: datetime, zone: str, *, short: bool = False) -> str:
+    """Day and hour; written out with its zone for a mail, which has no page around it."""
+    said = ", ".join(local_day_and_hour(instant, zone, "medium" if short else "full"))
+    return said if short else f"{said} ({zone}, {instant.astimezone(ZoneInfo(zone)).tzname()})"
 
 
 def local_day(day: date) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -141,7 +141,7 @@ def write_letters(session: Session, settings: Settings, ids: Sequence[int]) -> l
         outcome = notices.Outcome(
             passed=result.outcome == "PASS",
             changed=before is not None,
-            taken_on=dates.may_file_again_on(began, zone, 0),
+            taken_on=dates.local_day(began, zone),
             may_file_on=dates.may_file_again_on(began, zone, retest_months(administration)),
         )
         found.append(Due(result.id, notices.result(settings, person, administration, outcome)))
@@ -187,6 +187,7 @@ class Standing:
     WITHDRAW = "withdraw"
 
 
+UNDELIVERED = (Standing.BOUNCED, Standing.FAILED)
 STANDINGS = (Standing.WITHDRAW, Standing.TO_INVITE, Standing.WAITING, Standing.SENT, Standing.BOUNCED, Standing.FAILED)
 
 
@@ -482,7 +483,7 @@ def withdraw_invitation(session: Session, invitation: InterviewInvitation, perso
         Slot(invitation.starts_at, invitation.board, invitation.ends_at),
         invitation.location,
         invitation.plan.zone,
-        dates.may_file_again_on(now, invitation.plan.zone, 0),
+        dates.local_day(now, invitation.plan.zone),
         notices.uid(settings, attempt.id),
         2 * (sequence or 1) - 1,
     )
@@ -490,3 +491,43 @@ def withdraw_invitation(session: Session, invitation: InterviewInvitation, perso
     notices.keep(session, attempt.person, notices.withdrawal(settings, attempt.person, administration, meeting, now), now)
     audit.record(session, "interview.withdrawn", f"invitation:{invitation.id}", now, person.id, attempt=attempt.id)
     session.flush()
+
+
+def respond_by(invitation: InterviewInvitation) -> date:
+    return date.fromisoformat(invitation.plan.plan["respond_by"])
+
+
+# --- for the analyst -------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Told:
+    """One result and what became of the letter about it."""
+
+    name: str
+    candidate_number: str
+    outcome: str
+    letter: str  # unwritten | queued | sent | failed
+
+
+def told(session: Session, decision: PassingScoreDecision) -> list[Told]:
+    """Every result of a decision, by candidate number. The letter is the newest about a result that its person was written."""
+    newest = (
+        select(Notice.person_id, func.max(Notice.id).label("id"))
+        .where(Notice.template.like("result-%"))
+        .group_by(Notice.person_id)
+        .subquery()
+    )
+    rows = session.execute(
+        select(Person.name, Person.candidate_number, QualifyingResult.outcome, QualifyingResult.mailed_at, Notice.state)
+        .select_from(QualifyingResult)
+        .join(Person, Person.id == QualifyingResult.person_id)
+        .outerjoin(newest, newest.c.person_id == Person.id)
+        .outerjoin(Notice, Notice.id == newest.c.id)
+        .where(QualifyingResult.decision_id == decision.id)
+        .order_by(Person.candidate_number, QualifyingResult.id)
+    )
+    return [
+        Told(name, number or "", outcome, (state or "sent") if mailed_at else "unwritten")
+        for name, number, outcome, mailed_at, state in rows
+    ]

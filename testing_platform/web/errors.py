@@ -36,6 +36,10 @@ STATUS = {
     "bad-picture": 422,
     "same-person": 403,
     "step-waived": 422,
+    "not-released": 409,
+    "still-passes": 409,
+    "unknown-export": 404,
+    "faulty-plan": 422,
 }
 
 
@@ -83,6 +87,15 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
         "reason-missing": (_("A reason is needed"), _("Choose a reason from the list.")),
         "same-person": (_("A second person is needed"), _("Another lead proctor has to confirm what you proposed.")),
         "step-waived": (_("This candidate chose to go without that step"), _("Compare with the live picture, or write to the candidate.")),
+        "not-released": (
+            _("Nobody has passed or failed yet"),
+            _("Results exist when two people have signed the passing score. Then this opens."),
+        ),
+        "still-passes": (
+            _("This candidate passes"),
+            _("An invitation is withdrawn only when a later decision changed the result. Look at the list again."),
+        ),
+        "faulty-plan": (_("The plan cannot be read"), _("Go back to the plan, correct it and look at the preview again.")),
         "link-ended": (
             _("This link no longer works"),
             _("A link works once, for a short time. Sign in with your admission code, or call the help desk for a new link."),
