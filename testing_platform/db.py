@@ -1,7 +1,9 @@
 """Tables, transactions, and the one short write that keeps an answer.
 
-On SQLite every write transaction of every process takes one lock file around BEGIN IMMEDIATE … COMMIT: waiting on a
-lock wakes at once, where SQLite's own busy waiting sleeps. `Database.group` lets many threads share one commit.
+`Database.write` gives one writer at a time the database to itself from its first word, on either kind: what a service reads there stays true until it has
+written. On SQLite that is a lock file around BEGIN IMMEDIATE … COMMIT (waiting on a lock wakes at once, where SQLite's own busy waiting sleeps), on PostgreSQL an
+advisory lock of the transaction. Answers are kept by `Database.group`, which on SQLite lets many threads share one commit, and on PostgreSQL waits for nobody
+but a move of the same attempt.
 """
 
 import fcntl
@@ -20,8 +22,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import JSON, Connection, DateTime, Dialect, Engine, Enum, Integer, MetaData, Numeric, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import JSON, BigInteger, Connection, DateTime, Dialect, Engine, Enum, Integer, MetaData, Numeric, create_engine, event
+from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -53,14 +56,14 @@ class Instant(TypeDecorator[datetime]):
 class Duration(TypeDecorator[timedelta]):
     """Whole milliseconds, so that sums in SQL are exact on every database."""
 
-    impl = Integer
+    impl = BigInteger().with_variant(Integer, "sqlite")  # 2³¹ milliseconds are 25 days
     cache_ok = True
 
     def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> int | None:
         return None if value is None else round(value / timedelta(milliseconds=1))
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> timedelta | None:
-        return None if value is None else timedelta(milliseconds=value)
+        return None if value is None else timedelta(milliseconds=int(value))  # PostgreSQL sums to a Decimal
 
 
 class Statement:
@@ -69,9 +72,9 @@ class Statement:
     Measured on SQLite: a fifth of the time that the same text takes through SQLAlchemy's execution. Inside a transaction of the connection.
     """
 
-    def __init__(self, sql: str) -> None:
+    def __init__(self, sql: str, *, postgresql: str = "") -> None:
         self.sqlite = sql
-        self.postgresql = re.sub(r":(\w+)", r"%(\1)s", sql)
+        self.postgresql = re.sub(r"(?<!:):(\w+)", r"%(\1)s", postgresql or sql)
 
     def run(self, connection: Connection, values: dict[str, Any]) -> Any:
         """A driver's cursor. Raises the driver's own errors, which `Database.group` understands."""
@@ -109,6 +112,29 @@ class Base(DeclarativeBase):
     }
 
 
+# Names the advisory lock of who writes, in this database alone.
+TURN = 1229
+
+# What a connection to PostgreSQL asks of the server, whatever the server's own settings are: an answer is acknowledged when it is on the disk; nobody waits
+# for ever; and who stops in the middle of a transaction (a machine that froze) loses it, and with it the turn.
+SERVER_SETTINGS = {
+    "synchronous_commit": "on",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+    "timezone": "UTC",
+}
+
+
+class _NeedsTurn(Exception):
+    """This piece of work moves something: it begins again with the turn taken first."""
+
+
+def take_turn(connection: Connection) -> None:
+    """Inside a group's work, before anything is moved: from here on nobody else moves anything. May begin the work anew."""
+    if not connection.get_execution_options().get("writes"):
+        raise _NeedsTurn
+
+
 @dataclass
 class _Waiting:
     work: Callable[[Connection], Any]
@@ -121,15 +147,27 @@ class Database:
     # More would make the first of a batch wait for the last; measured, the gain ends well below.
     BATCH = 64
 
-    def __init__(self, url: str, *, lock: Path | None = None, after_write: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        lock: Path | None = None,
+        before_commit: Callable[[Session], None] = lambda session: None,
+        after_write: Callable[[], None] = lambda: None,
+    ) -> None:
         self.url = url
         self.sqlite = url.startswith("sqlite")
+        self.before_commit = before_commit
         self.after_write = after_write
         # SQLAlchemy's, and the driver's own from a Statement.
-        self.errors: tuple[type[Exception], ...] = (DBAPIError, sqlite3.Error)
+        self.errors: tuple[type[Exception], ...] = (DBAPIError, NoConnectionLeft, sqlite3.Error)
         if not self.sqlite:
-            self.errors = (DBAPIError, __import__("psycopg").Error)
+            self.errors = (DBAPIError, NoConnectionLeft, __import__("psycopg").Error)
         self.engine = self._engine()
+        # Pages read one moment, as they do on SQLite: a page with a number and its list shows the same of both.
+        self._readers = (
+            self.engine if self.sqlite else self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        )
         self._lock_path = str(lock or url.removeprefix("sqlite:///") + ".lock")
         self._locks = threading.local()
         self._queue: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
@@ -137,8 +175,28 @@ class Database:
         self._starting = threading.Lock()
 
     def _engine(self) -> Engine:
-        if not self.sqlite:
-            return create_engine(self.url, pool_size=20, max_overflow=10, pool_pre_ping=True, hide_parameters=True)
+        return self._sqlite_engine() if self.sqlite else self._postgresql_engine()
+
+    def _postgresql_engine(self) -> Engine:
+        options = " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items())
+        engine = create_engine(
+            self.url,
+            connect_args={"connect_timeout": 5, "options": options, "application_name": "testing-platform"},
+            pool_size=10,
+            max_overflow=10,
+            pool_timeout=5,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            if connection.get_execution_options().get("writes"):
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({TURN})")
+
+        return engine
+
+    def _sqlite_engine(self) -> Engine:
         engine = create_engine(
             self.url,
             connect_args={"check_same_thread": False, "timeout": 10},
@@ -162,7 +220,7 @@ class Database:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """The right to write, held by one thread of one process at a time (SQLite only)."""
+        """The lock file, held by one thread of one process at a time (SQLite only)."""
         if not self.sqlite:
             yield
             return
@@ -177,8 +235,12 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        with Session(self.engine) as session:
-            yield session
+        """What the database holds at one moment. Raises errors.Unavailable when it cannot be reached."""
+        try:
+            with Session(self._readers) as session:
+                yield session
+        except (DBAPIError, NoConnectionLeft) as problem:
+            raise _as_refusal(problem) from problem
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -188,28 +250,35 @@ class Database:
                 with Session(connection, expire_on_commit=False) as session:
                     yield session
                     session.flush()
+                    self.before_commit(session)
                     session.commit()
                 connection.commit()
-        except DBAPIError as problem:
+        except (DBAPIError, NoConnectionLeft) as problem:
             raise _as_refusal(problem) from problem
         self.after_write()
 
     def group(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction that may be shared with other threads' work; returns after the commit is durable.
 
-        Each piece of work has a savepoint of its own, so one that raises undoes itself alone.
+        Each piece of work has a savepoint of its own, so one that raises undoes itself alone. It may be begun anew (see `take_turn`).
         """
         if not self.sqlite:
-            try:
-                with self.engine.begin() as connection:
-                    return work(connection)
-            except self.errors as problem:
-                raise _as_refusal(problem) from problem
+            return self._alone(work)
         if self._writer is None or not self._writer.is_alive():
             self._start_writer()
         reply: Future[T] = Future()
         self._queue.put(_Waiting(work, reply))
         return reply.result(timeout=30)
+
+    def _alone(self, work: Callable[[Connection], T], **options: bool) -> T:
+        """PostgreSQL shares the flush of many commits by itself: a transaction for each."""
+        try:
+            with self.engine.connect().execution_options(**options) as connection, connection.begin():
+                return work(connection)
+        except _NeedsTurn:
+            return self._alone(work, writes=True)
+        except self.errors as problem:
+            raise _as_refusal(problem) from problem
 
     def _start_writer(self) -> None:
         with self._starting:
@@ -261,14 +330,46 @@ class Database:
         self.engine.dispose()
 
 
+# SQLite's codes for a disk that is full, away, read-only or damaged, and for a lock that did not come.
+SQLITE_TROUBLE = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_PERM,
+}
+# SQLSTATE, by its beginning: the connection, resources (disk, memory, connections), an operator's hand (shutdown), the system; a server that only reads now,
+# a transaction that waited or idled too long, or that lost to another.
+POSTGRESQL_TROUBLE = ("08", "53", "57", "58", "25006", "25P03", "40001", "40P01", "55P03", "XX001", "XX002")
+
+
 def storage_trouble(problem: Exception) -> bool:
-    if isinstance(problem, DBAPIError) and problem.connection_invalidated:
+    """Whether the same may well succeed later, because it was not the statement that was wrong."""
+    if isinstance(problem, NoConnectionLeft) or (isinstance(problem, DBAPIError) and problem.connection_invalidated):
         return True
-    text = str(getattr(problem, "orig", problem)).lower()
-    return any(
-        word in text for word in ("disk", "full", "locked", "i/o", "readonly", "unable to open", "malformed", "connection", "shutting down")
+    found: Any = getattr(problem, "orig", problem)
+    if isinstance(found, sqlite3.Error):
+        return getattr(found, "sqlite_errorcode", 0) & 0xFF in SQLITE_TROUBLE
+    if not hasattr(found, "sqlstate"):
+        return False
+    # A connection that broke or could not be made has no state: the server said nothing.
+    return (
+        found.sqlstate.startswith(POSTGRESQL_TROUBLE)
+        if found.sqlstate
+        else type(found).__name__ in ("OperationalError", "ConnectionTimeout")
     )
 
 
 def _as_refusal(problem: Exception) -> Exception:
-    return errors.Unavailable() if storage_trouble(problem) else problem
+    if storage_trouble(problem):
+        return errors.Unavailable()
+    # PostgreSQL takes no NUL in a text and no number beyond a column's size; both can come from an address or a form that someone made up.
+    if isinstance(problem, DataError):
+        return errors.BadRequest(why="value")
+    return problem

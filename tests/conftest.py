@@ -15,19 +15,44 @@ from testing_platform.bus import open_database
 from testing_platform.db import Base, Database
 from testing_platform.settings import Settings
 from testing_platform.web.frame import Frame, cookie_name
+from tests.postgres import Postgres, started
 
 assert models.metadata.tables
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--postgres", action="store_true", help="run every test that needs a database on PostgreSQL")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test marked `both` runs on either database."""
+    if "kind" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both"):
+        metafunc.parametrize("kind", ["sqlite", "postgres"])
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path / "data", public_url="http://localhost", log_level="warning")
+def kind(pytestconfig: pytest.Config) -> str:
+    """The database of this test: sqlite or postgres."""
+    return "postgres" if pytestconfig.getoption("--postgres") else "sqlite"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with started() as found:
+        yield found
+
+
+@pytest.fixture
+def settings(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> Settings:
+    database = request.getfixturevalue("postgres").fresh() if kind == "postgres" else ""
+    return Settings(data=tmp_path / "data", public_url="http://localhost", log_level="warning", database=database)
 
 
 @pytest.fixture
 def db(settings: Settings) -> Iterator[Database]:
     opened = open_database(settings)
-    Base.metadata.create_all(opened.engine)
+    if opened.sqlite:
+        Base.metadata.create_all(opened.engine)
     yield opened
     opened.close()
 

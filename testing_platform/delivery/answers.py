@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any, Literal
 
 import msgspec
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from testing_platform import clock, errors
-from testing_platform.db import Database, Statement, stamp, unstamp
+from testing_platform.db import Database, Statement, stamp, take_turn, unstamp
 from testing_platform.delivery import rules, service, tokens
 from testing_platform.delivery.models import Attempt, Message, TimeEntry
 from testing_platform.delivery.rules import State
@@ -66,12 +67,20 @@ class UnknownAttempt(errors.NotFound):
     pass
 
 
-_LOOK = Statement(
+_LOOKED_AT = (
     "SELECT a.state, a.epoch, a.form_id, a.deadline, a.held_since, a.started_at, a.mode, a.contact_patience, c.http_at, c.live_at"
     " FROM attempts a JOIN contacts c ON c.attempt_id = a.id WHERE a.id = :attempt"
 )
+# Where other transactions run beside this one, an answer and a move of its attempt come one after the other: an answer that is acknowledged before the test
+# is handed in is in the digest, and one that comes after it is late.
+_LOOK = Statement(_LOOKED_AT, postgresql=_LOOKED_AT + " FOR SHARE OF a")
 
-_TOUCH = Statement("UPDATE contacts SET http_at = :now WHERE attempt_id = :attempt")
+# Whoever is writing that row now writes down a contact too, so nothing waits for it.
+_TOUCH = Statement(
+    "UPDATE contacts SET http_at = :now WHERE attempt_id = :attempt",
+    postgresql="UPDATE contacts SET http_at = :now"
+    " WHERE attempt_id = (SELECT attempt_id FROM contacts WHERE attempt_id = :attempt FOR NO KEY UPDATE SKIP LOCKED)",
+)
 
 _INSERT = Statement(
     "INSERT INTO responses (attempt_id, device, seq, epoch, slot, option, state, elapsed_ms, received_at, standing)"
@@ -125,6 +134,7 @@ class Answers:
         if where.state == State.IN_PROGRESS:
             # Only then is the whole attempt read.
             if where.lost(now) or (where.deadline and now >= where.deadline):
+                take_turn(connection)
                 with Session(connection) as session:
                     attempt = session.get_one(Attempt, attempt_id)
                     if service.lose_contact(session, attempt, now) or service.time_is_up(session, attempt, now):
@@ -175,7 +185,8 @@ class Answers:
                 )
             else:
                 refused.append(Refused(event.seq, why))
-        for values in good:
+        # In one order, so that two requests with the same events never wait for each other.
+        for values in sorted(good, key=itemgetter("seq")):
             _INSERT.run(connection, values)
         reply = self._reply(connection, attempt_id, batch.device, where, now)
         sent = {event.seq for event in batch.events}

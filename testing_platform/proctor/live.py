@@ -94,7 +94,7 @@ class Live:
         self.touched: dict[int, set[int]] = defaultdict(set)
         self.beat_at = clock.from_ms(0)
         self.heard: list[tuple[int, asyncio.Future[datetime]]] = []
-        self.last_event = 0
+        self.last_event = bus.Place(0, 0)
         self._tasks: set[asyncio.Task[None]] = set()
         # Sentences in rows come from the catalogues.
         self.words = Flask("testing_platform")
@@ -495,22 +495,31 @@ class Live:
     # ------------------------------------------------------------ what happens elsewhere
 
     async def tail_forever(self) -> None:
-        self.last_event = await asyncio.to_thread(self._read, lambda session: session.scalar(select(func.max(bus.Event.id))) or 0)
         ears = self.hint.listener()
         loop = asyncio.get_running_loop()
+        if not self.db.sqlite:
+            bus.Ears(self.db.url, self.hint).start()
+        while True:
+            try:
+                self.last_event = await asyncio.to_thread(self._read, bus.end)
+                break
+            except errors.Unavailable:
+                await asyncio.sleep(1)
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await loop.sock_recv(ears, 16)
             try:
                 await self._tail_once()
+            except errors.Unavailable:
+                log.warning("tail")
             except Exception as problem:
                 log.error("tail", kind=type(problem).__name__, exc_info=True)
 
     async def _tail_once(self) -> None:
         while events := await asyncio.to_thread(self._read, lambda session: bus.after(session, self.last_event)):
             for event in events:
-                self.last_event = event.id
+                self.last_event = event.place
                 if event.session_id is not None and event.attempt_id is not None:
                     self._touch(event.session_id, event.attempt_id)
                     await self._pass_on(event)

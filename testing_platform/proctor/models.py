@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from testing_platform.db import Base
@@ -48,8 +48,9 @@ class EvidenceStill(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     attempt_id: Mapped[int] = mapped_column(ForeignKey("attempts.id"), index=True)
     stream: Mapped[int]
-    epoch: Mapped[int]
-    seq: Mapped[int]
+    # The wire has 32 bits for each.
+    epoch: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"))
+    seq: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"))
     captured_at: Mapped[datetime]  # by the candidate's clock
     received_at: Mapped[datetime]
     sha256: Mapped[str]
