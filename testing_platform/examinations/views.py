@@ -1,5 +1,6 @@
 """The analyst's pages: what is announced, what is given, and the form as candidates see it, with its key."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, g, render_template
@@ -42,19 +43,34 @@ def examination_rule(session: Session, person: Person, examination_id: int, **_i
     return _found(session, Examination, examination_id)
 
 
-def _rail(current: str) -> None:
+def rail(current: str) -> None:
     g.rail = [
         (_("Administrations"), "/analyst/", current == "administrations"),
         (_("Bulletins"), "/analyst/bulletins", current == "bulletins"),
     ]
 
 
+Need = Callable[[Session, Administration], "dict[str, str] | None"]
+_needs: list[Need] = []
+
+
+def needs(say: Need) -> Need:
+    """Registers what later packages have to say under "what needs you today" of an administration: title, text, url and kind."""
+    _needs.append(say)
+    return say
+
+
 @bp.get("/")
 @allowed("analyst.home")
 def home() -> Any:
-    _rail("administrations")
+    rail("administrations")
     found = [
-        {"administration": one, "sessions": queries.sessions_of(g.session, one.id), "url": f"/analyst/administrations/{one.id}"}
+        {
+            "administration": one,
+            "sessions": queries.sessions_of(g.session, one.id),
+            "url": f"/analyst/administrations/{one.id}",
+            "needs": [need for need in (say(g.session, one) for say in _needs) if need],
+        }
         for one in queries.administrations(g.session)
     ]
     return render_template("examinations/home.html", administrations=found)
@@ -63,7 +79,7 @@ def home() -> Any:
 @bp.get("/administrations/<int:administration_id>")
 @allowed("administration.see")
 def administration(one: Administration) -> Any:
-    _rail("administrations")
+    rail("administrations")
     return render_template(
         "examinations/administration.html",
         administration=one,
@@ -77,7 +93,7 @@ def administration(one: Administration) -> Any:
 @bp.get("/bulletins")
 @allowed("analyst.home")
 def bulletins() -> Any:
-    _rail("bulletins")
+    rail("bulletins")
     return render_template("examinations/bulletins.html", examinations=queries.examinations(g.session))
 
 
@@ -85,7 +101,7 @@ def bulletins() -> Any:
 @allowed("bulletin.see")
 def bulletin(one: Examination) -> Any:
     """Every rule of the bulletin with its value and where it comes from."""
-    _rail("bulletins")
+    rail("bulletins")
     return render_template("examinations/bulletin.html", examination=one, bulletin=one.bulletin, content=one.bulletin.content)
 
 
@@ -94,7 +110,7 @@ def bulletin(one: Examination) -> Any:
 @allowed("form.see")
 def form(one: Form) -> Any:
     audit.record(g.session, "form.seen", f"form:{one.id}", g.now, g.person.id)
-    _rail("administrations")
+    rail("administrations")
     slots = [
         {
             "slot": row.slot,

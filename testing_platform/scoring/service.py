@@ -99,9 +99,14 @@ def form_key(session: Session, administration: Administration, now: datetime) ->
     found = newest_key(session, administration)
     if found is not None:
         return found
-    rows = session.scalars(select(FormSlot).where(FormSlot.form_id == administration.form_id).order_by(FormSlot.slot))
-    entries = {str(row.slot): [row.version.key] for row in rows}
+    entries = {str(slot): entry for slot, entry in form_entries(session, administration).items()}
     return _keep_key(session, administration, 1, entries, [], None, now)
+
+
+def form_entries(session: Session, administration: Administration) -> dict[int, list[str]]:
+    """The key that the form's items have of themselves."""
+    rows = session.scalars(select(FormSlot).where(FormSlot.form_id == administration.form_id).order_by(FormSlot.slot))
+    return {row.slot: [row.version.key] for row in rows}
 
 
 def _keep_key(
@@ -188,14 +193,11 @@ def lock_key(session: Session, administration: Administration, person: Person, n
 class Gathered:
     """The attempts of an administration as scoring sees them, read in a few queries whatever their number."""
 
+    standings: list[tuple[int, str | None, str]]
     sheets: dict[int, dict[int, str]] = field(default_factory=dict)  # attempt → slot → chosen option
     excluded: list[dict[str, Any]] = field(default_factory=list)
     running: int = 0
     waiting: int = 0
-
-    @property
-    def open(self) -> int:
-        return self.running + self.waiting
 
 
 # Why an attempt that is over is not scored, by its state.
@@ -209,9 +211,9 @@ EXCLUDED = {
 
 def gather(session: Session, administration: Administration, now: datetime) -> Gathered:
     """Who counts, who does not and why, and what those who count answered, in a few queries whatever their number."""
-    found = Gathered()
+    found = Gathered(standings(session, administration, now))
     counting: dict[int, str | None] = {}
-    for attempt_id, digest, standing in standings(session, administration, now):
+    for attempt_id, digest, standing in found.standings:
         match standing:
             case "counts":
                 counting[attempt_id] = digest
@@ -293,9 +295,10 @@ def _sheets(session: Session, administration: Administration, counting: Iterable
     }
 
 
-def run(session: Session, administration: Administration, person: Person, now: datetime) -> ScoreRun:
+def run(session: Session, administration: Administration, person: Person, now: datetime, gathered: Gathered | None = None) -> ScoreRun:
     """Raw scores of all who count, with the locked key. The same inputs give the run that is there.
 
+    What was gathered before the write transaction began is used if the attempts still stand as they did.
     Raises StillRunning while someone tests or may yet begin, KeyNotLocked, or KeyInUse while a proposal waits.
     """
     standing = standing_decision(session, administration)
@@ -304,7 +307,10 @@ def run(session: Session, administration: Administration, person: Person, now: d
     key = newest_key(session, administration)
     if key is None or key.locked_at is None:
         raise KeyNotLocked
-    found = gather(session, administration, now)
+    if gathered is not None and gathered.standings == standings(session, administration, now):
+        found = gathered
+    else:
+        found = gather(session, administration, now)
     sessions = open_sessions(session, administration, now)
     if found.running or found.waiting or sessions:
         raise StillRunning(running=found.running, waiting=found.waiting, open_sessions=len(sessions))

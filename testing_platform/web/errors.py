@@ -40,6 +40,22 @@ STATUS = {
     "still-passes": 409,
     "unknown-export": 404,
     "faulty-plan": 422,
+    # the room of a City facility
+    "not-on-the-list": 422,
+    "no-such-seat": 422,
+    "seat-taken": 409,
+    "not-seated": 409,
+    "wrong-start-code": 422,
+    "not-on-roster": 422,
+    "at-the-facility": 409,
+    "no-proctor-here": 409,
+    "room-paused": 409,
+    "room-paused-already": 409,
+    "room-not-paused": 409,
+    "room-full": 409,
+    "wrong-take-over-code": 422,
+    "incomplete-report": 422,
+    "too-late-to-take-back": 409,
 }
 
 
@@ -100,13 +116,94 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
             _("This link no longer works"),
             _("A link works once, for a short time. Sign in with your admission code, or call the help desk for a new link."),
         ),
+        "not-on-the-list": (_("One more choice is needed"), _("Choose from the list. For another document, write down which one it was.")),
+        "no-such-seat": (
+            _("The room has no such seat"),
+            _("The seats of this room are numbered from 1 to %(seats)d.", seats=facts.get("seats", 0)),
+        ),
+        "seat-taken": (
+            _("Seat %(seat)d is taken", seat=facts.get("seat", 0)),
+            _("%(name)s sits there. Choose a free seat.", name=facts["name"])
+            if facts.get("name")
+            else _("Somebody was given this seat a moment ago. Choose a free seat."),
+        ),
+        "not-seated": (
+            _("You have no seat in this room yet"),
+            _("Please go to the proctor’s desk with your identity document. You get a seat there."),
+        ),
+        "wrong-start-code": (_("This is not the code on the board"), _("Look at the board again, or ask the proctor for the code.")),
+        "not-on-roster": (_("We do not find this number here"), _("Check your candidate number, or ask at the proctor’s desk.")),
+        "at-the-facility": (
+            _("This test is taken at a City facility"),
+            _("Come to the room at the time on your card. The proctor gives you a seat and shows the start code."),
+        ),
+        "no-proctor-here": (
+            _("The proctor has not opened the room yet"),
+            _("Tell the proctor. The start code has to be on the board before you can begin."),
+        ),
+        "room-paused": (
+            _("The room is paused"),
+            _("Nobody can begin at the moment. Your time has not started. Go back and press Begin again when the proctor says so."),
+        ),
+        "room-paused-already": (_("The room is paused already"), _("Someone paused it before you. Look again.")),
+        "room-not-paused": (_("The room is not paused"), _("Someone let it go on before you. Look again.")),
+        "room-full": (_("This room is full"), _("Every seat is booked. Choose another session.")),
+        "wrong-take-over-code": (
+            _("This code does not open your test here"),
+            _("A code for another workstation works once, for ten minutes, with your own candidate number. Ask the proctor for a new one."),
+        ),
+        "incomplete-report": (
+            _("The report is not complete"),
+            {
+                "kind": _("Choose what kind it was."),
+                "text": _("Write what happened, in up to 4000 characters."),
+                "began": _("Say when it began. It cannot lie ahead."),
+                "ended": _("The end comes after the beginning, and cannot lie ahead."),
+                "reason": _("Give a reason."),
+            }.get(str(facts.get("field")), _("Something is missing.")),
+        ),
+        "too-late-to-take-back": (
+            _("The day is over"),
+            _("A no-show is taken back on the day of the test. Ask the exam analyst for another date."),
+        ),
         "bad-picture": (_("The picture could not be used"), _("Take it again. If it happens again, call the help desk.")),
+        "key-in-use": (
+            _("A passing score rests on this key"),
+            _(
+                "Have the proposal taken back first. Once results are out, say on the item's page that your change begins a superseding decision."
+            ),
+        ),
+        "key-not-locked": (_("The key is not locked"), _("Look the key over and lock it; then make the raw scores.")),
+        "still-running": (
+            _("Not everyone has handed in"),
+            _("Tests are under way, or somebody may still begin. The scoring page says how many; come back when they have handed in."),
+        ),
+        "scores-not-current": (
+            _("The raw scores are not current"),
+            _("The key or the attempts have changed since. Make the raw scores anew, then propose again."),
+        ),
+        "nothing-to-decide": (_("Nobody was scored"), _("A passing score needs at least one counting test.")),
+        "already-proposed": (_("A proposal waits already"), _("Sign it, or have it taken back, before another is made.")),
+        "not-proposed": (
+            _("This proposal no longer waits"),
+            _("It was signed, sent back or taken back meanwhile. The page of the passing score says which."),
+        ),
+        "second-person-needed": (
+            _("A second person signs"),
+            _("The passing score takes effect when an approver who did not propose it signs. Nothing was changed."),
+        ),
+        "stored-differs": (
+            _("The stored table is not what the scores give"),
+            _("Nothing was signed. Send the proposal back and tell the operator: the stored figures have to be looked into."),
+        ),
         "too-large": (_("That is too large"), _("Choose a smaller file and try again.")),
     }
     return known.get(code, (_("Something went wrong"), back))
 
 
 def register(app: Flask) -> None:
+    # For a page that keeps the place of who was refused, and shows the words there.
+    app.extensions["sentence"] = sentence
     app.register_error_handler(errors.Refusal, refused)
     app.register_error_handler(CSRFError, lambda problem: refused(errors.BadRequest(why="form-token")))
     app.register_error_handler(HTTPException, _http)

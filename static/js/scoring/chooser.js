@@ -1,0 +1,204 @@
+// The chooser while somebody moves its numbers. The page is complete without this; the figures that are stored and signed are the server's.
+
+import { choose, countOf, percent, rateOf, withinSem } from "./rules.js";
+
+const RATES = ["attend", "reach", "appointed", "show"];
+const COPIED = ["vacancies_now", "vacancies_expected", "listed", ...RATES, "capacity", "minimum", "cut"];
+
+// What the boxes say, or null where one of them is not usable yet.
+export function read(value, maximum) {
+  const [now, expected] = ["vacancies_now", "vacancies_expected"].map((name) => countOf(value(name)));
+  const listed = value("listed") === "" ? 0 : countOf(value("listed"));
+  const rates = Object.fromEntries(RATES.map((name) => [name, rateOf(value(name))]));
+  const cut = countOf(value("cut"));
+  const optional = (name) => (value(name) === "" ? null : countOf(value(name)));
+  if ([now, expected, listed, cut, ...Object.values(rates)].includes(null) || cut > maximum) {
+    return null;
+  }
+  const capacity = optional("capacity");
+  return { vacancies: now + expected, listed, ...rates, cut, capacity, minimum: optional("minimum") };
+}
+
+export function mount(root) {
+  const data = root.dataset;
+  const counts = data.counts.split(",").map(Number);
+  const maximum = Number(data.maximum);
+  const policy = { extra: Number(data.extra), assurance: Math.round(Number(data.assurance) * 10000) };
+  const part = (name) => root.querySelector(`[data-part="${name}"]`);
+  const box = (name) => root.querySelector(`#${name}`);
+  const say = (name, text) => {
+    const element = part(name);
+    if (element && element.textContent !== String(text)) {
+      element.textContent = text;
+    }
+  };
+  const show = (name, whether) => {
+    const element = part(name);
+    if (element) {
+      element.hidden = !whether;
+    }
+  };
+  const rows = new Map([...root.querySelectorAll("tr[data-cut]")].map((row) => [Number(row.dataset.cut), row]));
+  const cells = new Map(
+    [...rows].map(([cut, row]) => [cut, Object.fromEntries([...row.querySelectorAll("[data-cell]")].map((cell) => [cell.dataset.cell, cell]))]),
+  );
+  const reference = [...rows].find(([, row]) => row.querySelector("[data-fixed]"))?.[0];
+  const words = Object.fromEntries([...root.querySelectorAll("[data-word]")].map((one) => [one.dataset.word, one.firstElementChild]));
+  const picture = root.querySelector(".distribution svg");
+  const bars = [...picture.querySelectorAll(".bar")];
+  let latest = null;
+
+  function line(passers, cut, within) {
+    const [low, step, left, right] = ["low", "step", "left", "right"].map((name) => Number(picture.dataset[name]));
+    const x = (raw) => left + (raw - low) * step;
+    const mark = picture.querySelector('[data-part="cut"]');
+    const at = Math.max(left, x(cut));
+    const [stroke, text] = mark.children;
+    stroke.setAttribute("x1", at);
+    stroke.setAttribute("x2", at);
+    text.setAttribute("x", at < 480 ? at + 6 : at - 6);
+    text.setAttribute("text-anchor", at < 480 ? "start" : "end");
+    text.textContent = text.dataset.says.replace("{cut}", cut).replace("{passers}", passers);
+    for (const bar of bars) {
+      const inside = Number(bar.dataset.raw) >= cut;
+      bar.classList.toggle("bar--in", inside);
+      bar.classList.toggle("bar--out", !inside);
+    }
+    const band = picture.querySelector('[data-part="sem"]');
+    if (band) {
+      const sem = Number(band.dataset.sem);
+      const from = Math.min(right, Math.max(left, x(cut + 0.5 - sem)));
+      const to = Math.max(left, Math.min(right, x(cut + 0.5 + sem)));
+      const [stretch, says] = band.children;
+      stretch.setAttribute("x1", from);
+      stretch.setAttribute("x2", to);
+      says.setAttribute("x", Math.min(560, Math.max(190, (from + to) / 2)));
+      says.textContent = says.dataset.says.replace("{within}", within);
+    }
+  }
+
+  function notes(cell, names) {
+    const wanted = names.join(" ");
+    if (cell.dataset.names !== wanted) {
+      cell.dataset.names = wanted;
+      cell.replaceChildren(...names.flatMap((name) => [words[name].cloneNode(true), " "]));
+    }
+  }
+
+  function draw() {
+    const said = read((name) => box(name).value, maximum);
+    root.classList.toggle("chooser--unread", said === null);
+    if (said === null) {
+      return;
+    }
+    const found = choose(counts, said, policy);
+    const ready = said.vacancies > 0;
+    const chosen = found.rows[said.cut];
+    latest = found;
+    say("cut-number", said.cut);
+    say("cut-again", said.cut);
+    say("passers", chosen.passers);
+    say("share", percent(chosen.passers, found.taken));
+    say("probability", chosen.probability);
+    say("appointments", chosen.appointments);
+    say("interviews", chosen.interviews);
+    say("point", found.point);
+    say("assured", found.assured ?? part("assured").dataset.none);
+    say("needed", found.needed.passers);
+    say("assured-passers", found.assuredPassers ?? "");
+    show("assured-passers-line", found.assuredPassers !== null);
+    for (const name of ["ready", "cuts", "working"]) {
+      show(name, ready);
+    }
+    show("unready", !ready);
+    show("short", ready && found.short > 0);
+    say("short-number", found.short);
+    say("invite", found.inviteMore);
+    show("listed-enough", ready && found.needed.passers === 0);
+    const belowChance = said.cut < Number(data.chance);
+    const belowMinimum = said.minimum !== null && said.cut < said.minimum;
+    show("below-chance", belowChance);
+    show("below-minimum", belowMinimum);
+    show("needs-below", belowChance || belowMinimum);
+    const own = (name) => said[name] === Math.round(Number(data[`own${name[0].toUpperCase()}${name.slice(1)}`]) * 10000);
+    show("needs-rates", !["attend", "reach", "appointed"].every(own));
+    const rate = (name) => String(said[name] / 10000);
+    say("sum-e", `${said.vacancies} ÷ ${rate("appointed")} + ${policy.extra} → ${found.needed.eligibles}`);
+    say("sum-m", `(${found.needed.eligibles} − ${said.listed}) ÷ (${rate("attend")} × ${rate("reach")}) → ${found.needed.passers}`);
+    const within = withinSem(counts, said.cut, Number(data.semSquared));
+    say("within", within);
+    line(chosen.passers, said.cut, within);
+    for (const row of found.rows) {
+      const cell = cells.get(row.cut);
+      for (const name of ["interviews", "eligibles", "appointments", "probability"]) {
+        if (cell[name].textContent !== row[name]) {
+          cell[name].textContent = row[name];
+        }
+      }
+      rows.get(row.cut).classList.toggle("outcomes__chosen", row.cut === said.cut);
+      notes(
+        cell.note,
+        [
+          row.cut === said.cut && "chosen",
+          ready && row.cut === found.point && "point",
+          ready && row.cut === found.assured && "assured",
+          row.cut === reference && "reference",
+          said.capacity !== null && Number(row.interviews) > said.capacity && "capacity",
+        ].filter(Boolean),
+      );
+    }
+    for (const name of COPIED) {
+      const copy = root.querySelector(`[data-copy="${name}"]`);
+      if (copy) {
+        copy.value = box(name).value;
+      }
+    }
+  }
+
+  let asked = false;
+  const later = () => {
+    if (!asked) {
+      asked = true;
+      requestAnimationFrame(() => {
+        asked = false;
+        draw();
+      });
+    }
+  };
+
+  for (const range of root.querySelectorAll("[data-for]")) {
+    const number = box(range.dataset.for);
+    const follow = () => {
+      range.max = Math.max(Number(range.max), Number(number.value) || 0);
+      range.value = number.value || range.min;
+    };
+    follow();
+    range.hidden = false;
+    range.addEventListener("input", () => {
+      number.value = range.value;
+      later();
+    });
+    number.addEventListener("input", () => {
+      follow();
+      later();
+    });
+  }
+  for (const button of root.querySelectorAll("[data-take]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const taken = latest?.[button.dataset.take];
+      if (taken !== null && taken !== undefined) {
+        box("cut").value = taken;
+        box("cut").dispatchEvent(new Event("input"));
+      }
+    });
+  }
+  show("work-it-out", false);
+  draw();
+  // A table of a hundred cuts begins where the decision is.
+  const row = root.querySelector(".outcomes__chosen");
+  const frame = root.querySelector(".outcomes");
+  if (row && frame) {
+    frame.scrollTop = row.offsetTop - frame.clientHeight / 2;
+  }
+}

@@ -1,0 +1,424 @@
+"""Scoring pages of the analyst and the approver: how far it is, the key, the passing score and its two signatures."""
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Any
+
+from flask import Blueprint, current_app, flash, g, redirect, render_template, request
+from flask_babel import gettext as _
+from markupsafe import Markup
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from testing_platform import errors
+from testing_platform.accounts.models import Person
+from testing_platform.accounts.permissions import allowed
+from testing_platform.accounts.rules import Role
+from testing_platform.audit import service as audit
+from testing_platform.examinations import views as examinations
+from testing_platform.examinations.models import Administration
+from testing_platform.itembank.models import FormSlot
+from testing_platform.scoring import queries, rules, service
+from testing_platform.scoring.models import PassingScoreDecision
+from testing_platform.web.frame import own_transactions
+
+bp = Blueprint("scoring", __name__, url_prefix="/analyst/administrations/<int:administration_id>")
+
+PERCENTS = ("attend", "reach", "appointed", "show")
+FIELDS = (
+    "vacancies_now",
+    "vacancies_expected",
+    "listed",
+    *PERCENTS,
+    "capacity",
+    "minimum",
+    "rates_reason",
+    "below_reason",
+)
+
+
+def _page(template: str, one: Administration, **more: Any) -> str:
+    examinations.rail("administrations")
+    return render_template(
+        f"scoring/{template}.html",
+        administration=one,
+        base=_base(one),
+        is_analyst=Role.ANALYST in g.person.roles,
+        is_approver=Role.APPROVER in g.person.roles,
+        **more,
+    )
+
+
+@bp.app_template_filter("places")
+def places(value: Any, count: int) -> Decimal:
+    """Rounded half up to so many places, from the exact value."""
+    return rules.rounded(Fraction(value), count)
+
+
+@bp.app_template_filter("plainly")
+def plainly(value: Any, times: int = 1) -> str:
+    """0.8500 times 100 as 85."""
+    return f"{(Decimal(value) * times).normalize():f}"
+
+
+bp.add_app_template_filter(rules.percent, "percent_of")
+
+
+def _base(one: Administration) -> str:
+    return f"/analyst/administrations/{one.id}"
+
+
+def _write(act: Callable[[Session], Any]) -> Any:
+    """One short write after the reading is over."""
+    g.session.close()
+    with current_app.db.write() as session:  # type: ignore[attr-defined]
+        return act(session)
+
+
+def _text(name: str, most: int = 4000) -> str:
+    return request.form.get(name, "").strip()[:most]
+
+
+@bp.get("/scoring")
+@allowed("score.see")
+def steps(one: Administration) -> Any:
+    found = queries.progress(g.session, one, g.now)
+    decisions = queries.decisions(g.session, one)
+    people = {found.key.locked_by_id if found.key else None} | {d.proposed_by_id for d in decisions} | {d.approved_by_id for d in decisions}
+    return _page("steps", one, found=found, decisions=decisions, names=queries.names(g.session, people))
+
+
+@bp.post("/scoring/end-sessions")
+@allowed("score.run")
+def end_sessions(one: Administration) -> Any:
+    service.end_sessions(g.session, one, g.person, g.now)
+    return redirect(f"{_base(one)}/scoring", 303)
+
+
+@bp.post("/scores")
+@own_transactions
+@allowed("score.run")
+def run(one: Administration) -> Any:
+    administration_id, person_id = one.id, g.person.id
+    gathered = service.gather(g.session, one, g.now)
+
+    def score(session: Session) -> int:
+        kept = session.get_one(Administration, administration_id)
+        return service.run(session, kept, session.get_one(Person, person_id), g.now, gathered).id
+
+    _write(score)
+    return redirect(f"/analyst/administrations/{administration_id}/passing-score", 303)
+
+
+# --- the key --------------------------------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/key")
+@own_transactions
+@allowed("key.see")
+def key(one: Administration) -> Any:
+    page = _key_page(one)
+    about, person_id = f"administration:{one.id}", g.person.id
+    _write(lambda session: audit.record(session, "key.seen", about, g.now, person_id))
+    return page
+
+
+def _key_page(one: Administration) -> str:
+    newest = service.newest_key(g.session, one)
+    entries = service.entries_of(newest) if newest else service.form_entries(g.session, one)
+    gathered = service.gather(g.session, one, g.now)
+    policy = service.policy_of(one)
+    versions = queries.keys(g.session, one)
+    people = {version.made_by_id for version in versions} | {version.locked_by_id for version in versions}
+    return _page(
+        "key",
+        one,
+        key=newest,
+        slots=queries.slots(g.session, one, entries, gathered, policy),
+        taken=len(gathered.sheets),
+        running=gathered.running + gathered.waiting,
+        maximum=rules.maximum(entries),
+        policy=policy,
+        versions=versions,
+        standing=service.standing_decision(g.session, one),
+        names=queries.names(g.session, people),
+    )
+
+
+@bp.get("/key/items/<int:number>")
+@own_transactions
+@allowed("key.see")
+def key_item(one: Administration, number: int) -> Any:
+    page = _item_page(one, number)
+    about, person_id = f"administration:{one.id}", g.person.id
+    _write(lambda session: audit.record(session, "key.item_seen", about, g.now, person_id, slot=number))
+    return page
+
+
+def _item_page(one: Administration, number: int, problem: str = "", said: dict[str, Any] | None = None) -> str:
+    row = g.session.scalars(select(FormSlot).where(FormSlot.form_id == one.form_id, FormSlot.slot == number)).first()
+    if row is None:
+        raise errors.NotFound
+    newest = service.newest_key(g.session, one)
+    entries = service.entries_of(newest) if newest else service.form_entries(g.session, one)
+    gathered = service.gather(g.session, one, g.now)
+    slots = queries.slots(g.session, one, entries, gathered, service.policy_of(one))
+    at = next(index for index, found in enumerate(slots) if found.slot == number)
+    stimulus = row.version.stimulus
+    return _page(
+        "item",
+        one,
+        slot=slots[at],
+        before=slots[at - 1].slot if at else None,
+        after=slots[at + 1].slot if at + 1 < len(slots) else None,
+        taken=len(gathered.sheets),
+        stem=Markup(row.version.stem),
+        options=[(str(option["key"]), Markup(option["html"])) for option in row.version.options],
+        rationale=row.version.rationale,
+        stimulus=stimulus and {"title": stimulus.title, "html": Markup(stimulus.html)},
+        changes=[(version, change) for version in queries.keys(g.session, one) for change in version.changes if change["slot"] == number],
+        key=newest,
+        standing=service.standing_decision(g.session, one),
+        problem=problem,
+        said=said or {},
+    )
+
+
+@bp.post("/key/items/<int:number>/change")
+@allowed("key.change")
+def change_key(one: Administration, number: int) -> Any:
+    how = _text("how")
+    options = {"drop": [], "all": [rules.EVERYONE]}.get(how, request.form.getlist("option"))
+    if how not in ("drop", "all") and not options:
+        return _item_page(one, number, "no-option", dict(request.form)), 422
+    try:
+        service.change_key(
+            g.session, one, g.person, number, options, _text("reason"), g.now, superseding=request.form.get("superseding") == "yes"
+        )
+    except (rules.ReasonMissing, rules.SameKey) as refusal:
+        return _item_page(one, number, refusal.code, dict(request.form)), 422
+    flash(_("The key of item %(slot)s is changed. Look the key over and lock it.", slot=number), "success")
+    return redirect(f"{_base(one)}/key#slot-{number}", 303)
+
+
+@bp.post("/key/lock")
+@allowed("key.lock")
+def lock_key(one: Administration) -> Any:
+    newest = service.form_key(g.session, one, g.now)
+    if _text("number") not in ("", str(newest.number)):
+        raise errors.VersionMoved
+    service.lock_key(g.session, one, g.person, g.now)
+    return redirect(f"{_base(one)}/scoring", 303)
+
+
+# --- the passing score ----------------------------------------------------------------------------------------------------------------------
+
+
+def _fraction(text: str) -> str:
+    """A percent as it is typed, as the rate that it means; what is no number stays what it was."""
+    try:
+        return str(Decimal(text.strip().removesuffix("%").strip()) / 100)
+    except InvalidOperation:
+        return text
+
+
+def _inputs(said: Any) -> rules.Inputs:
+    values = {name: said.get(name, "").strip() for name in FIELDS}
+    for name in PERCENTS:
+        if values[name]:
+            values[name] = _fraction(values[name])
+    return rules.Inputs.of(values)
+
+
+def _shown(inputs: rules.Inputs) -> dict[str, str]:
+    """The inputs as they stand in the boxes."""
+    found = {name: "" if value is None else str(value) for name, value in inputs.told().items()}
+    for name in PERCENTS:
+        found[name] = f"{(Decimal(found[name]) * 100).normalize():f}"
+    return found
+
+
+def _begin_with(one: Administration, decisions: list[PassingScoreDecision], show: Decimal) -> rules.Inputs:
+    """The numbers of the last decision, else the department's own rates with no vacancies yet."""
+    if decisions:
+        return rules.Inputs.of(decisions[0].inputs["inputs"])
+    policy = service.policy_of(one)
+    return rules.Inputs(0, 0, attend=policy.attend, reach=policy.reach, appointed=policy.appointed, show=show)
+
+
+@bp.get("/passing-score")
+@allowed("passing_score.see")
+def passing_score(one: Administration) -> Any:
+    return _chooser(one, request.args)
+
+
+def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = None) -> str:
+    found = queries.progress(g.session, one, g.now)
+    if found.run is None or not found.scored:
+        return _page("no_scores", one, found=found)
+    policy = service.policy_of(one)
+    inputs = _begin_with(one, queries.decisions(g.session, one), queries.show_rate(found))
+    boxes = _shown(inputs)
+    if "vacancies_now" in said:
+        boxes |= {name: said.get(name, "") for name in FIELDS}
+        try:
+            inputs = _inputs(said)
+        except rules.FaultyInputs as refusal:
+            problem = problem or refusal
+    weighed = service.weigh(g.session, one, found.run, inputs, policy)
+    cut = said.get("cut", "")
+    at = int(cut) if cut.isdecimal() and len(cut) < 6 else weighed.choice.point
+    at = min(at, found.run.maximum)
+    return _page(
+        "chooser",
+        one,
+        found=found,
+        run=found.run,
+        policy=policy,
+        inputs=inputs,
+        boxes=boxes,
+        weighed=weighed,
+        choice=weighed.choice,
+        cut=at,
+        chart=queries.chart(weighed.choice.counts, float(weighed.lines.chance)),
+        rationale=said.get("rationale", ""),
+        problem=problem.facts | {"code": problem.code} if problem else {},
+        below=rules.below(at, weighed.lines, inputs),
+        **_figures(weighed, at, policy),
+    )
+
+
+def _figures(weighed: service.Weighed, cut: int, policy: rules.Policy) -> dict[str, Any]:
+    stats, lines = weighed.choice.statistics, weighed.lines
+    return {
+        "mean": rules.rounded(stats.mean, 2),
+        "sd": rules.root(stats.variance, 2),
+        "kr21": None if stats.kr21 is None else rules.rounded(stats.kr21, 3),
+        "sem": rules.root(stats.sem_squared, 2),
+        "within": stats.within_sem(weighed.choice.counts, cut),
+        "chance": rules.rounded(lines.chance, 1),
+        "chance_sd": rules.root(lines.chance_variance, 2),
+        "small": stats.taken < policy.small_group,
+    }
+
+
+@bp.post("/passing-score/propose")
+@allowed("passing_score.propose")
+def propose(one: Administration) -> Any:
+    cut = _text("cut", 6)
+    try:
+        if not cut.isdecimal():
+            raise rules.FaultyCut(cut=cut)
+        inputs = _inputs(request.form)
+        if not inputs.vacancies:
+            raise rules.FaultyInputs(name="vacancies_now", why="missing")
+        made = service.propose(g.session, one, g.person, int(cut), inputs, _text("rationale"), g.now)
+    except (rules.FaultyInputs, rules.FaultyCut, rules.ReasonMissing) as refusal:
+        return _chooser(one, request.form, refusal), 422
+    return redirect(f"{_base(one)}/decision?number={made.number}", 303)
+
+
+@bp.get("/decision")
+@allowed("passing_score.see")
+def decision(one: Administration) -> Any:
+    return _decision_page(one, request.args.get("number", ""))
+
+
+def _decision_page(one: Administration, number: str, problem: str = "", typed: str = "", reason: str = "") -> str:
+    decisions = queries.decisions(g.session, one)
+    found = next((made for made in decisions if not number or str(made.number) == number), None)
+    if found is None:
+        return _page("no_decision", one)
+    policy = service.policy_at(found)
+    inputs = rules.Inputs.of(found.inputs["inputs"])
+    weighed = service.weigh(g.session, one, found.run, inputs, policy)
+    people = {found.proposed_by_id, found.approved_by_id, found.withdrawn_by_id}
+    return _page(
+        "decision",
+        one,
+        decision=found,
+        decisions=decisions,
+        stored=found.inputs,
+        rows=found.table,
+        inputs=inputs,
+        policy=policy,
+        weighed=weighed,
+        choice=weighed.choice,
+        cut=found.cut,
+        chart=queries.chart(found.inputs["counts"], float(weighed.lines.chance)),
+        differences=service.differences(g.session, found),
+        current=found.outcome != "proposed" or service.is_current(g.session, one, found.run, g.now),
+        names=queries.names(g.session, people),
+        problem=problem,
+        typed=typed,
+        reason=reason,
+        digest=service.decision_digest(found),
+        **_figures(weighed, found.cut, policy),
+    )
+
+
+def _proposal(one: Administration) -> PassingScoreDecision:
+    """The one that the form was about; another that was proposed meanwhile is not signed by accident."""
+    number = _text("number", 9)
+    found = next((made for made in queries.decisions(g.session, one) if str(made.number) == number), None)
+    if found is None:
+        raise service.NotProposed(outcome="")
+    return found
+
+
+@bp.post("/decision/sign")
+@allowed("passing_score.decide")
+def sign(one: Administration) -> Any:
+    found = _proposal(one)
+    if found.outcome == "proposed" and _text("typed", 9) != str(found.cut):
+        return _decision_page(one, str(found.number), "typed-differs", typed=_text("typed", 9)), 422
+    service.approve(g.session, found, g.person, g.now)
+    return redirect(f"{_base(one)}/decision?number={found.number}", 303)
+
+
+@bp.post("/decision/withdraw")
+@allowed("passing_score.decide")
+def withdraw(one: Administration) -> Any:
+    found = _proposal(one)
+    try:
+        service.withdraw(g.session, found, g.person, _text("reason"), g.now)
+    except rules.ReasonMissing:
+        return _decision_page(one, str(found.number), "reason-needed"), 422
+    return redirect(f"{_base(one)}/decision?number={found.number}", 303)
+
+
+# --- what needs me today --------------------------------------------------------------------------------------------------------------------
+
+
+@examinations.needs
+def _need(session: Session, administration: Administration) -> dict[str, str] | None:
+    found = queries.need(session, administration, g.person, g.now)
+    if found is None:
+        return None
+    base = _base(administration)
+    number = administration.number
+    title, text, url, kind = {
+        "handed_in": (
+            _("Tests are still open"),
+            _("Nobody may begin any more, and %(count)s are not handed in.", count=found.count),
+            "",
+            "",
+        ),
+        "key": (_("Look at the key and lock it"), _("Everyone has handed in."), "/key", ""),
+        "scores": (_("Make the raw scores"), _("The key is locked; %(count)s tests count.", count=found.count), "/scoring", ""),
+        "propose": (_("Propose a passing score"), _("%(count)s raw scores are made.", count=found.count), "/passing-score", ""),
+        "sign": (
+            _("A passing score waits for your signature"),
+            _("It takes effect with a second person's signature."),
+            "/decision",
+            "warn",
+        ),
+        "stale": (_("The scores are no longer current"), _("The key or the attempts have changed since."), "/scoring", "warn"),
+    }[found.what]
+    return {
+        "title": title,
+        "text": _("Administration %(number)s.", number=number) + " " + text,
+        "url": base + (url or "/scoring"),
+        "kind": kind,
+    }
