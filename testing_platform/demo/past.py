@@ -355,9 +355,9 @@ def _announce(session: Session, db: Database, settings: Settings, now: datetime)
     opened = windows[0].opens_at
     examination = setup.announce(session, now, published_at=opened - timedelta(days=50))
     setup.fill_people(session, opened - timedelta(days=50))
-    form = _miskeyed_form(session, opened - timedelta(days=30))
+    form = _miskeyed_form(session, opened - timedelta(days=48))
     content = examination.bulletin.content
-    planned_at = opened - timedelta(days=20)
+    planned_at = opened - timedelta(days=47)
     administration = examinations.plan_administration(session, examination, form, content["test_day"], planned_at)
     places = [
         examinations.open_session(
