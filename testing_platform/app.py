@@ -39,13 +39,14 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
     from testing_platform.proctor import views as proctor
     from testing_platform.scoring import candidate_views, results_views, scheduler_views
     from testing_platform.scoring import views as scoring
+    from testing_platform.web import auditor
     from testing_platform.web import views as web
 
     for blueprint in (candidate_views.bp, results_views.bp, scheduler_views.bp):
         app.register_blueprint(blueprint)
     for blueprint in (web.bp, accounts.bp, delivery.bp, delivery_api.bp, examinations.bp, scoring.bp, proctor.bp, proctor_api.bp):
         app.register_blueprint(blueprint)
-    for blueprint in (workstation.bp, room.bp):
+    for blueprint in (workstation.bp, room.bp, auditor.bp):
         app.register_blueprint(blueprint)
     if settings.demo:
         from testing_platform.demo import views as demo

@@ -8,6 +8,7 @@ import structlog
 
 from testing_platform import clock, errors
 from testing_platform.app import create_app
+from testing_platform.audit import jobs as checks
 from testing_platform.audit import service as audit
 from testing_platform.bus import open_database
 from testing_platform.delivery import jobs as delivery
@@ -29,6 +30,7 @@ def once(app: Frame, *, hourly: bool = False) -> None:
         # Reading takes no lock: a quiet round never stands before an answer.
         with db.read() as reading:
             sweep, receipts = attempts.anything_due(reading, clock.now()), delivery.receipts_due(reading)
+            check = checks.due(reading)
             seal, beat = audit.anything_to_seal(reading), attempts.beat_due(reading, "worker", clock.now())
         if sweep:
             with db.write() as session:
@@ -46,6 +48,8 @@ def once(app: Frame, *, hourly: bool = False) -> None:
         if beat:
             with db.write() as session:
                 attempts.beat(session, "worker", clock.now())
+        if check:
+            checks.go_on(db, settings.secret, clock.now())
         if hourly:
             with db.write() as session:
                 delivery.destroy_old_photos(session, app.vault, clock.now())

@@ -120,3 +120,24 @@ def roles() -> dict[str, str]:
         "auditor": _("auditor"),
         "operator": _("operator"),
     }
+
+
+def fault(what: str, number: int, last: int | None = None) -> str:
+    """One fault as a sentence."""
+    if last is not None and last > number:
+        many = {"number": f"{number:,}", "last": f"{last:,}"}
+        return {
+            "missing": _("Entries %(number)s to %(last)s are missing", **many),
+            "inserted": _("Entries %(number)s to %(last)s were put in", **many),
+            "cut-off": _("Entries %(number)s to %(last)s were cut off: they were there when the anchor was handed out", **many),
+        }.get(what, _("Entries %(number)s to %(last)s do not hold", **many))
+    one = {"number": f"{number:,}"}
+    return {
+        "changed": _("Entry %(number)s was changed", **one),
+        "missing": _("Entry %(number)s is missing", **one),
+        "inserted": _("Entry %(number)s was put in", **one),
+        "moved": _("Entry %(number)s stands in another’s place", **one),
+        "anchor": _("Entry %(number)s is not the one that was written down: it and all after it were written anew", **one),
+        "cut-off": _("Entry %(number)s was cut off: it was there when the anchor was handed out", **one),
+        "stamp": _("An anchor in the trail for entry %(number)s was not written with this installation’s key", **one),
+    }.get(what, _("Entry %(number)s does not hold", **one))
