@@ -223,6 +223,11 @@ def everyone(session: Session, now: datetime) -> Everyone:
         found.people[f"candidate_{name}"] = session.scalars(select(Person).where(Person.id == found.attempts[name].person_id)).one()
         found.people[f"proctor_{name}"] = proctor(session, found.sessions[name], now=now)
         found.people[f"lead_{name}"] = proctor(session, found.sessions[name], Role.LEAD_PROCTOR, now=now)
-    for role in (Role.ANALYST, Role.APPROVER, Role.OPERATOR):
+    for role in (Role.ANALYST, Role.APPROVER, Role.SCHEDULER, Role.AUDITOR, Role.OPERATOR):
         found.people[str(role)] = person(session, role, now=now)
+    # One administration is through: two people have signed its passing score.
+    found.sessions["released"] = place(session, now)
+    found.attempts["released"] = handed_in(session, found.sessions["released"], ITEMS, now)
+    found.people["candidate_released"] = found.attempts["released"].person
+    decided(session, found.sessions["released"], 1, now)
     return found

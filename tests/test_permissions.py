@@ -18,6 +18,8 @@ CANDIDATE = {"candidate_here"}
 PROCTOR = {"proctor_here", "lead_here"}
 ANALYST = {"analyst", "approver"}
 OPERATOR = {"operator"}
+AUDITOR = {"auditor"}
+SCHEDULER = {"scheduler"}
 
 # rule → (who may, with objects of "here"). Candidates and proctors of "there" may nothing here.
 EXPECTED = {
@@ -67,6 +69,22 @@ EXPECTED = {
     "/analyst/bulletins": ANALYST,
     "/analyst/bulletins/<int:examination_id>": ANALYST,
     "/analyst/forms/<int:form_id>": ANALYST,
+    "/candidate/attempts/<int:attempt_id>/result": CANDIDATE,
+    "/analyst/administrations/<int:administration_id>/results": ANALYST,
+    "/analyst/administrations/<int:administration_id>/pass-fail.<any(csv, json):format>": ANALYST,
+    "/scheduler/": SCHEDULER,
+    # Of an administration with results; of another one a scheduler is told nothing.
+    "/scheduler/administrations/<int:administration_id>": SCHEDULER,
+    "/scheduler/administrations/<int:administration_id>/interview-candidates.<any(csv, xlsx, json):format>": SCHEDULER,
+    "/scheduler/administrations/<int:administration_id>/invite": SCHEDULER,
+    "/scheduler/administrations/<int:administration_id>/withdraw": SCHEDULER,
+    "/auditor/": AUDITOR,
+    "/auditor/trail": AUDITOR,
+    "/auditor/entries/<int:entry_id>": AUDITOR,
+    "/auditor/check": AUDITOR,
+    "/auditor/check/progress": AUDITOR,
+    "/auditor/anchors": AUDITOR,
+    "/auditor/receipt": AUDITOR,
     "/operator/": OPERATOR,
     "/<area>/sign-out": "signed in",
 }
@@ -77,6 +95,8 @@ AREAS = {
     "analyst": Area.ANALYST,
     "approver": Area.ANALYST,
     "operator": Area.OPERATOR,
+    "auditor": Area.AUDITOR,
+    "scheduler": Area.SCHEDULER,
 }
 REFUSED = {401, 403, 404}
 
@@ -114,16 +134,18 @@ def address(rule, found, where):
         "attempt_id": attempt.id,
         "session_id": found.sessions[where].id,
         "appointment_id": attempt.appointment_id,
-        "administration_id": found.sessions[where].administration_id,
+        "administration_id": found.sessions["released" if rule.rule.startswith("/scheduler/") else where].administration_id,
         "examination_id": 1,
         "form_id": attempt.form_id,
         "number": 1,
+        "entry_id": 1,
         "place": "at",
+        "format": "csv",
         "area": "candidate",
         "token": "no-such-token",
         "filename": "css/base.css",
     }
-    return re.sub(r"<(?:\w+:)?(\w+)>", lambda match: str(ids[match[1]]), rule.rule)
+    return re.sub(r"<(?:[^<>]*:)?(\w+)>", lambda match: str(ids[match[1]]), rule.rule)
 
 
 def may(expected, name):
@@ -136,7 +158,19 @@ def may(expected, name):
 
 @pytest.mark.parametrize(
     "name",
-    ["nobody", "candidate_here", "candidate_there", "proctor_here", "proctor_there", "lead_there", "analyst", "approver", "operator"],
+    [
+        "nobody",
+        "candidate_here",
+        "candidate_there",
+        "proctor_here",
+        "proctor_there",
+        "lead_there",
+        "analyst",
+        "approver",
+        "operator",
+        "scheduler",
+        "auditor",
+    ],
 )
 def test_every_route_as(app, db, visit, everyone, name):
     person = everyone.people.get(name)

@@ -215,7 +215,9 @@ def invite(one: Administration) -> Any:
 @allowed("interview.invite")
 def withdraw(one: Administration) -> Any:
     number = request.form.get("invitation", type=int)
-    invitation = g.session.get(InterviewInvitation, number) if number else None
+    if number is None:
+        raise errors.BadRequest(why="an invitation is needed")
+    invitation = g.session.get(InterviewInvitation, number)
     if invitation is None or invitation.plan.administration_id != one.id:
         raise errors.NotFound
     name = invitation.result.person.name
