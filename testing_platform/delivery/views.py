@@ -5,17 +5,18 @@ import hmac
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, current_app, g, redirect, render_template, request
+from flask import Blueprint, current_app, flash, g, redirect, render_template, request
+from flask_login import current_user
 
 from testing_platform import clock, errors
 from testing_platform.accounts import service as accounts
 from testing_platform.accounts.permissions import allowed
 from testing_platform.accounts.rules import Area
-from testing_platform.delivery import notices, objects, queries, rules, service, tokens
+from testing_platform.delivery import facility, notices, objects, queries, rules, service, tokens
 from testing_platform.delivery.models import Attempt
 from testing_platform.delivery.rules import State
 from testing_platform.examinations.models import Appointment
-from testing_platform.examinations.rules import multiplier
+from testing_platform.examinations.rules import Mode, multiplier
 from testing_platform.web.frame import device_hash, language, own_transactions, remember_device
 
 bp = Blueprint("delivery", __name__, url_prefix="/candidate")
@@ -41,6 +42,17 @@ def _here(attempt: Attempt, name: str) -> Any | None:
     """A redirect when the candidate belongs on another page."""
     wanted = queries.page_of(g.session, attempt)
     return None if wanted.endswith("/" + name) else redirect(wanted, 303)
+
+
+def _way() -> str:
+    """How this browser was signed in: by link or code at home, or at a workstation of the City."""
+    return current_user.sign_in.way if current_user.is_authenticated else ""
+
+
+def _not_here(attempt: Attempt) -> Any | None:
+    """A test at a City facility goes on at its workstation alone: at home its pages lead to the card that says where to come."""
+    at_home = attempt.mode == Mode.FACILITY and _way() != facility.WORKSTATION
+    return redirect("/candidate/", 303) if at_home and attempt.submitted_at is None else None
 
 
 def _page(template: str, attempt: Attempt, **context: Any) -> str:
@@ -112,6 +124,7 @@ def _card(appointment: Appointment, attempt: Attempt | None) -> dict[str, Any]:
         "next_label": label,
         "your_time": queries.span(rules.Clock(day.time_limit, multiplier(appointment.settings)).time_allowed),
         "mode": place.mode,
+        "room": place.room,
         "items": queries.count_items(g.session, place.administration.form_id),
         "receipt_url": f"/candidate/attempts/{attempt.id}/receipt" if attempt and attempt.submitted_at else None,
         "news": news is not None,
@@ -125,6 +138,8 @@ def _day(appointment: Appointment) -> Any:
 @bp.post("/appointments/<int:appointment_id>/check-in")
 @allowed("appointment.check_in")
 def check_in(appointment: Appointment) -> Any:
+    if appointment.session.mode == Mode.FACILITY:
+        raise rules.AtTheFacility
     attempt = service.check_in(g.session, appointment, current_app.vault.new_key(), g.now)  # type: ignore[attr-defined]
     return redirect(queries.page_of(g.session, attempt), 303)
 
@@ -138,9 +153,9 @@ def go_on(attempt: Attempt) -> Any:
 @bp.route("/attempts/<int:attempt_id>/consent", methods=["GET", "POST"])
 @allowed("attempt.check_in")
 def consent(attempt: Attempt) -> Any:
-    if elsewhere := _here(attempt, "consent"):
+    if elsewhere := _not_here(attempt) or _here(attempt, "consent"):
         return elsewhere
-    texts = [_localized(entry) for entry in _texts(attempt)["consents"]]
+    texts = [_localized(entry) for entry in facility.texts_for(_texts(attempt)["consents"], attempt.mode)]
     faults: dict[str, str] = {}
     chosen = service.consent_choices(g.session, attempt.id)
     if request.method == "POST":
@@ -148,6 +163,8 @@ def consent(attempt: Attempt) -> Any:
         try:
             with g.session.begin_nested():
                 service.keep_consents(g.session, attempt, texts, chosen, language(), g.now)
+                if attempt.mode == Mode.FACILITY:
+                    facility.let_in(g.session, attempt, g.now)
             attempt.person.locale = language()
             return redirect(queries.page_of(g.session, attempt), 303)
         except service.ChoiceMissing as refusal:
@@ -192,9 +209,10 @@ def waiting(attempt: Attempt) -> Any:
 @allowed("attempt.check_in")
 def rules_page(attempt: Attempt) -> Any:
     found = _localized(_texts(attempt)["rules"])
+    found["sections"] = facility.texts_for(found["sections"], attempt.mode)
     allowed_time = attempt.clock.time_allowed
     extra = allowed_time - attempt.time_limit
-    return _here(attempt, "rules") or _page(
+    return _not_here(attempt) or _here(attempt, "rules") or _page(
         "delivery/rules.html",
         attempt,
         rules=found,
@@ -220,6 +238,14 @@ def _live(attempt: Attempt) -> dict[str, Any]:
 @bp.post("/attempts/<int:attempt_id>/begin")
 @allowed("attempt.begin")
 def begin(attempt: Attempt) -> Any:
+    if attempt.mode == Mode.FACILITY and attempt.started_at is None:
+        try:
+            facility.check_begin(g.session, attempt, _way(), g.now)
+        except (rules.NotSeated, rules.NoProctorHere, rules.RoomPaused) as refusal:
+            # Said on the page where they wait, so that Begin is there when the room goes on.
+            happened, act = current_app.extensions["sentence"](refusal.code, refusal.facts)
+            flash(f"{happened}. {act}", "warning")
+            return redirect(f"/candidate/attempts/{attempt.id}/rules", 303)
     service.begin(g.session, attempt, remember_device(), g.now)
     return redirect(f"/candidate/attempts/{attempt.id}/test", 303)
 
@@ -227,6 +253,9 @@ def begin(attempt: Attempt) -> Any:
 @bp.post("/attempts/<int:attempt_id>/take-over")
 @allowed("attempt.take_over")
 def take_over(attempt: Attempt) -> Any:
+    if attempt.mode == Mode.FACILITY:
+        # A neighbour must not be able to carry a test away: the room's proctor gives a code.
+        raise rules.WrongTakeOverCode
     service.take_over(g.session, attempt, remember_device(), g.now)
     return redirect(queries.page_of(g.session, attempt), 303)
 
@@ -240,7 +269,7 @@ def journal_key(attempt_id: int) -> str:
 @bp.get("/attempts/<int:attempt_id>/test")
 @allowed("attempt.take")
 def test(attempt: Attempt) -> Any:
-    if elsewhere := _here(attempt, "test"):
+    if elsewhere := _not_here(attempt) or _here(attempt, "test"):
         return elsewhere
     if attempt.device != device_hash():
         return _page("delivery/elsewhere.html", attempt)
@@ -287,4 +316,10 @@ def test(attempt: Attempt) -> Any:
 def receipt(attempt: Attempt) -> Any:
     if attempt.submitted_at is None:
         return redirect(queries.page_of(g.session, attempt), 303)
-    return _page("delivery/receipt.html", attempt, receipt=queries.receipt(g.session, attempt), news=queries.news(g.session, attempt))
+    return _page(
+        "delivery/receipt.html",
+        attempt,
+        receipt=queries.receipt(g.session, attempt),
+        news=queries.news(g.session, attempt),
+        at_workstation=_way() == facility.WORKSTATION,
+    )

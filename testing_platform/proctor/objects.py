@@ -10,6 +10,7 @@ from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import object_rule
 from testing_platform.delivery.models import Attempt
 from testing_platform.examinations.models import ProctorAssignment, TestSession
+from testing_platform.examinations.rules import Mode
 
 
 def is_assigned(session: Session, person_id: int, session_id: int) -> bool:
@@ -21,6 +22,15 @@ def is_assigned(session: Session, person_id: int, session_id: int) -> bool:
 def assigned_session(session: Session, person: Person, session_id: int, **_: Any) -> TestSession:
     found = session.get(TestSession, session_id)
     if found is None or not is_assigned(session, person.id, session_id):
+        raise errors.NotFound
+    return found
+
+
+@object_rule("assigned_room")
+def assigned_room(session: Session, person: Person, session_id: int, **_: Any) -> TestSession:
+    """A session in a room of a City facility, for those who are assigned to it."""
+    found = assigned_session(session, person, session_id)
+    if found.mode != Mode.FACILITY or found.room is None:
         raise errors.NotFound
     return found
 
