@@ -1,0 +1,88 @@
+"""Cases of the passing score chooser that the server and the page must answer alike; `python -m tests.scoring.cases` writes them for the page."""
+
+import json
+import random
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from testing_platform.scoring import rules
+
+FILE = Path(__file__).parent / "js" / "cases.json"
+
+
+def worked_scores() -> list[int]:
+    """412 candidates and 100 items, as in the worked example of the rules."""
+    chance = random.Random(1229)
+    found = []
+    for _ in range(412):
+        p = chance.betavariate(13.5, 6.2)
+        found.append(sum(chance.random() < p for _ in range(100)))
+    return found
+
+
+WORKED = rules.histogram(worked_scores(), 100)
+INPUTS: dict[str, tuple[list[int], dict[str, Any]]] = {
+    "case A": (WORKED, {"vacancies_now": 18, "vacancies_expected": 42}),
+    "case B": (WORKED, {"vacancies_now": 20, "vacancies_expected": 0}),
+    "some already listed": (WORKED, {"vacancies_now": 18, "vacancies_expected": 42, "listed": 37}),
+    "enough already listed": (WORKED, {"vacancies_now": 3, "vacancies_expected": 2, "listed": 400}),
+    "more needed than tested": (WORKED, {"vacancies_now": 100, "vacancies_expected": 60, "show": "0.82"}),
+    "odd rates": (WORKED, {"vacancies_now": 9, "vacancies_expected": 8, "attend": "0.8517", "reach": "0.7213", "appointed": "0.4547"}),
+    "certain rates": (WORKED, {"vacancies_now": 50, "vacancies_expected": 0, "attend": "1", "reach": "1", "appointed": "1"}),
+    "all have one score": ([0] * 30 + [50] + [0] * 30, {"vacancies_now": 5, "vacancies_expected": 0}),
+    "nobody": ([0] * 61, {"vacancies_now": 5, "vacancies_expected": 0}),
+    "no vacancies": (WORKED, {"vacancies_now": 0, "vacancies_expected": 0}),
+}
+
+
+def ten_thousandths(rate: Decimal) -> int:
+    return int(rate * 10000)
+
+
+def told() -> list[dict[str, Any]]:
+    policy = rules.Policy()
+    found = []
+    for name, (counts, said) in INPUTS.items():
+        inputs = rules.Inputs.of(said)
+        choice = rules.choose(counts, inputs, policy)
+        found.append(
+            {
+                "name": name,
+                "counts": counts,
+                "inputs": {
+                    "vacancies": inputs.vacancies,
+                    "listed": inputs.listed,
+                    **{rate: ten_thousandths(getattr(inputs, rate)) for rate in rules.RATES},
+                },
+                "expected": {
+                    "needed": {"eligibles": choice.needed.eligibles, "passers": choice.needed.passers},
+                    "point": choice.point,
+                    "assured": choice.assured,
+                    "assuredPassers": choice.assured_passers,
+                    "short": choice.short,
+                    "inviteMore": choice.invite_more,
+                    "semSquared": float(choice.statistics.sem_squared),
+                    "within": [[cut, choice.statistics.within_sem(counts, cut)] for cut in (0, 40, 60)],
+                    "rows": [
+                        [
+                            row.cut,
+                            row.passers,
+                            *(str(rules.rounded(Fraction(value), 1)) for value in (row.interviews, row.eligibles, row.appointments)),
+                            str(rules.rounded(Fraction(row.probability), 3)),
+                        ]
+                        for row in choice.rows
+                    ],
+                },
+            }
+        )
+    return found
+
+
+def text() -> str:
+    return "[\n" + ",\n".join(json.dumps(case, separators=(",", ":")) for case in told()) + "\n]\n"
+
+
+if __name__ == "__main__":
+    FILE.write_text(text())
