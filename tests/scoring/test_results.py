@@ -182,7 +182,10 @@ def test_those_who_passed_are_invited_once(app, db, place, at):
     invite(app, db, place, seen=found.digest)
     with db.read() as session:
         assert len(session.scalars(select(InterviewPlan)).all()) == 1
-        assert [one.starts_at.hour for one in session.scalars(select(InterviewInvitation).order_by(InterviewInvitation.starts_at))] == [17, 17]
+        assert [one.starts_at.hour for one in session.scalars(select(InterviewInvitation).order_by(InterviewInvitation.starts_at))] == [
+            17,
+            17,
+        ]
         assert session.scalars(select(AuditEntry.facts).where(AuditEntry.act == "interviews.invited")).one()["invited"] == 2
     assert [letter.template for letter in letters(db)] == ["interview-invitation/1"] * 2
 
