@@ -25,8 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test marked `both` runs on either database."""
-    if "kind" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both"):
+    """A test marked `both` runs on either database, unless it names one."""
+    named = any("kind" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "kind" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both") and not named:
         metafunc.parametrize("kind", ["sqlite", "postgres"])
 
 
@@ -43,8 +44,17 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> Settings:
-    database = request.getfixturevalue("postgres").fresh() if kind == "postgres" else ""
+def database(kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an empty database on PostgreSQL; on SQLite it is in the data folder."""
+    if kind == "sqlite":
+        yield ""
+        return
+    with request.getfixturevalue("postgres").fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database: str) -> Settings:
     return Settings(data=tmp_path / "data", public_url="http://localhost", log_level="warning", database=database)
 
 

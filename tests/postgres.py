@@ -1,33 +1,60 @@
-"""One private PostgreSQL for the whole run, and in it as many fresh databases as the tests ask for."""
+"""One private PostgreSQL for the whole run, and in it databases that the tests find empty."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import psycopg
 
 from benchmarks.postgres import Server
 from testing_platform.db import Base, Database
 
 __all__ = ["Postgres", "Server", "started"]
 
+# Making a database takes the server a tenth of a second; emptying one, little.
+EMPTY = """
+DO $$
+DECLARE one record; used boolean;
+BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR one IN SELECT oid::regclass AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace LOOP
+        EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s)', one.name) INTO used;
+        IF used THEN EXECUTE format('DELETE FROM %s', one.name); END IF;
+    END LOOP;
+    FOR one IN SELECT format('%I', sequencename) AS name FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL LOOP
+        PERFORM setval(one.name::regclass, 1, false);
+    END LOOP;
+END $$
+"""
+
 
 class Postgres:
-    """`fresh()` is a database with our tables, `empty()` one without."""
-
     def __init__(self, server: Server) -> None:
         self.server = server
+        self.free: list[str] = []
         self.count = 0
-        ready = Database(server.create("ready"))
-        Base.metadata.create_all(ready.engine)
-        ready.close()
 
-    def fresh(self) -> str:
-        return self._next("ready")
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """The address of a database that has our tables and no row, until the block ends."""
+        if self.free:
+            url = self.free.pop()
+            self.clean(url)
+        else:
+            url = self.empty()
+            first = Database(url)
+            Base.metadata.create_all(first.engine)
+            first.close()
+        yield url
+        self.free.append(url)
+
+    def clean(self, url: str) -> None:
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(EMPTY)
 
     def empty(self) -> str:
-        return self._next("template0")
-
-    def _next(self, template: str) -> str:
+        """The address of a database without tables."""
         self.count += 1
-        return self.server.create(f"test_{self.count}", template)
+        return self.server.create(f"test_{self.count}")
 
 
 @contextmanager

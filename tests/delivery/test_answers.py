@@ -1,6 +1,7 @@
-"""The contract of the answer path (docs/protocol.md, §1), on a real SQLite file through the product's own writer."""
+"""The contract of the answer path (docs/protocol.md, §1), on either database through the product's own writer."""
 
 import atexit
+import contextlib
 import json
 import shutil
 import tempfile
@@ -8,10 +9,11 @@ from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import select
 
 from testing_platform import clock
@@ -24,6 +26,7 @@ from testing_platform.delivery.rules import State
 from testing_platform.settings import Settings
 from tests import make
 
+pytestmark = pytest.mark.both
 SECOND = timedelta(seconds=1)
 
 
@@ -49,12 +52,23 @@ class PowerCut(Exception):
 class Answering(RuleBasedStateMachine):
     """Sends, losses, duplicates, reorders, crashes, holds, grants, take-over: what was acknowledged is there once and the answers are right."""
 
+    def __init__(self, postgres):
+        super().__init__()
+        self.postgres = postgres
+        self.opened = contextlib.ExitStack()
+
     @initialize()
     def start(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.settings = Settings(data=Path(self.folder.name), log_level="error")
-        shutil.copy(begun(), self.settings.data / "testing-platform.sqlite")
-        self.db = open_database(self.settings)
+        folder = Path(self.opened.enter_context(tempfile.TemporaryDirectory()))
+        if self.postgres:
+            self.settings = Settings(data=folder, log_level="error", database=self.opened.enter_context(self.postgres.fresh()))
+            self.db = open_database(self.settings)
+            with self.db.write() as session:
+                assert make.attempt(session, now=make.NOON).id == 1
+        else:
+            self.settings = Settings(data=folder, log_level="error")
+            shutil.copy(begun(), self.settings.data / "testing-platform.sqlite")
+            self.db = open_database(self.settings)
         self.now = make.NOON
         self.attempt_id = 1
         self.answers = Answers(self.db, self.settings)
@@ -71,7 +85,7 @@ class Answering(RuleBasedStateMachine):
     def teardown(self):
         if hasattr(self, "db"):
             self.db.close()
-            self.folder.cleanup()
+        self.opened.close()
 
     # ---------------------------------------------------------------- the candidate
 
@@ -246,8 +260,10 @@ def journal_upto(journal, acked):
     return [event for event in journal if event.seq <= acked]
 
 
-TestAnswering = Answering.TestCase
-TestAnswering.settings = settings(max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+def test_whatever_happens_in_whatever_order_what_was_acknowledged_is_there_once(kind, request):
+    postgres = request.getfixturevalue("postgres") if kind == "postgres" else None
+    few = settings(max_examples=10 if postgres else 40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(lambda: Answering(postgres), settings=few)
 
 
 # -------------------------------------------------------------------- over HTTP
@@ -424,22 +440,42 @@ def test_nothing_of_the_key_is_in_any_reply(running, app):
     assert "correct" not in text
 
 
-def test_storage_trouble_is_503_and_the_next_try_succeeds(running, app, monkeypatch):
+@contextlib.contextmanager
+def refusing_writes(db):
+    """A server that only reads now (its disk was taken away, another has taken over), a folder that no longer takes a file."""
+    if db.sqlite:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(db, "locked", lambda: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+            yield
+        return
+    name = db.engine.url.database
+    with psycopg.connect(db.url.replace("+psycopg", ""), autocommit=True) as outside:
+        outside.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        db.engine.dispose()
+        yield
+        outside.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        db.engine.dispose()
+
+
+def test_storage_trouble_is_503_and_the_next_try_succeeds(running, db):
     _, _, post = running
-    broken = Database.locked
-    calls = []
-
-    def full(self):
-        calls.append(1)
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Database, "locked", full)
-    refused = post(batch(answered(1)))
-    assert refused.status_code == 503
-    assert refused.headers["Retry-After"]
-    monkeypatch.setattr(Database, "locked", broken)
+    with refusing_writes(db):
+        refused = post(batch(answered(1)))
+        assert refused.status_code == 503
+        assert refused.headers["Retry-After"]
     assert post(batch(answered(1))).json["acked"] == 1
-    assert calls
+
+
+@pytest.mark.parametrize("kind", ["postgres"])
+def test_connections_that_died_while_nobody_used_them_cost_no_answer(running, db):
+    """The server was started again, or a firewall dropped them."""
+    _, _, post = running
+    post(batch(answered(1)))
+    with psycopg.connect(db.url.replace("+psycopg", ""), autocommit=True) as outside:
+        outside.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert post(batch(answered(2))).json["acked"] == 2
 
 
 def test_state_values_are_the_published_words():
