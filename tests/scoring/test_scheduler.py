@@ -1,0 +1,385 @@
+"""The scheduler's, the candidate's and the analyst's pages of results, and that none of them says anything before the second signature."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from testing_platform import clock, worker
+from testing_platform.accounts.models import Person
+from testing_platform.accounts.rules import Area, Role
+from testing_platform.notices.models import Notice
+from testing_platform.scoring import service as scoring
+from testing_platform.scoring.models import ExportJob, InterviewInvitation, InterviewPlan, PassingScoreDecision
+from tests import make
+from tests.test_permissions import address
+
+PLAN = {
+    "location": "Room 210, 100 Main Street",
+    "first_on": "2026-12-07",
+    "last_on": "2026-12-07",
+    "opens": "09:00",
+    "closes": "10:00",
+    "minutes": "30",
+    "boards": "1",
+    "respond_by": "2026-12-04",
+}
+NOW = make.NOON + timedelta(hours=10)
+
+
+@pytest.fixture(autouse=True)
+def at(monkeypatch):
+    found = [NOW]
+    monkeypatch.setattr(clock, "now", lambda: found[0])
+    return found
+
+
+@pytest.fixture
+def world(db):
+    """One administration, proposed at 4: Ada (6 right) and Ben (4) would pass, Cy (1) would not. Not signed."""
+    with db.write() as session:
+        where = make.place(session)
+        people = {}
+        for name, right, booking in (
+            ("Ada Ash", 6, {"settings": {"time_multiplier": "1.5"}, "basis": "promotional"}),
+            ("Ben Birch", 4, {}),
+            ("Cy Cedar", 1, {}),
+        ):
+            attempt = make.handed_in(session, where, right, **booking)
+            attempt.receipt_mailed_at = make.NOON
+            attempt.person.name = name
+            people[name.split()[0].lower()] = attempt.person
+        for role in (Role.ANALYST, Role.APPROVER, Role.SCHEDULER, Role.AUDITOR, Role.OPERATOR, Role.FACILITY_PROCTOR):
+            people[str(role)] = make.person(session, role)
+        people["proctor"] = make.proctor(session, where)
+        people["lead_proctor"] = make.proctor(session, where, Role.LEAD_PROCTOR)
+        decision = make.proposed(session, where, 4, NOW)
+        return {"where": where.id, "administration": where.administration_id, "people": people, "decision": decision.id}
+
+
+def sign(db, world):
+    with db.write() as session:
+        decision = session.get_one(PassingScoreDecision, world["decision"])
+        scoring.approve(session, decision, session.get_one(Person, world["people"]["approver"].id), NOW)
+
+
+def decide(db, world, cut, now=NOW):
+    with db.write() as session:
+        make.decided(session, session.get_one(make.TestSession, world["where"]), cut, now)
+
+
+def scheduler(visit, world):
+    return visit(world["people"]["scheduler"], Area.SCHEDULER)
+
+
+def candidate(visit, world, name):
+    return visit(world["people"][name], Area.CANDIDATE)
+
+
+def text(reply):
+    page = re.sub(r"<(script|style|head)\b.*?</\1>", " ", reply.get_data(as_text=True), flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def attempt_of(db, world, name):
+    with db.read() as session:
+        return session.scalars(select(make.Attempt.id).where(make.Attempt.person_id == world["people"][name].id)).one()
+
+
+def result_page(db, visit, world, name):
+    return text(candidate(visit, world, name).get(f"/candidate/attempts/{attempt_of(db, world, name)}/result"))
+
+
+# ------------------------------------------------------------ before the second signature
+
+SAYS_WHO = re.compile(r"\bPASS\b|\bFAIL\b|[Yy]ou passed|did not pass|[Aa]prob(ó|aste)|people passed|person passed|See my result")
+
+
+def everything(app, db, visit, world):
+    """Every page that any role is shown, as (who, address, what it says)."""
+    areas = {"ada": Area.CANDIDATE, "ben": Area.CANDIDATE, "cy": Area.CANDIDATE, "analyst": Area.ANALYST, "approver": Area.ANALYST}
+    areas |= {"scheduler": Area.SCHEDULER, "auditor": Area.AUDITOR, "operator": Area.OPERATOR}
+    areas |= {"proctor": Area.PROCTOR, "lead_proctor": Area.PROCTOR, "facility_proctor": Area.PROCTOR, "nobody": Area.PUBLIC}
+    with db.read() as session:
+        attempts = session.scalars(select(make.Attempt).order_by(make.Attempt.id)).all()
+        where = session.get_one(make.TestSession, world["where"])
+        for name, area in areas.items():
+            visitor = visit(world["people"].get(name), area)
+            for rule in app.url_map.iter_rules():
+                if "GET" not in rule.methods or rule.endpoint == "static":
+                    continue
+                for attempt in attempts if "attempt_id" in rule.rule else attempts[:1]:
+                    url = route(rule, attempt, where)
+                    reply = visitor.get(url)
+                    if reply.mimetype in ("text/html", "application/json", "text/csv", "text/plain"):
+                        yield name, rule.rule, reply.status_code, reply.get_data(as_text=True)
+
+
+def route(rule, attempt, where):
+    class Found:
+        attempts = {"here": attempt}
+        sessions = {"here": where, "released": where}
+
+    return address(rule, Found, "here")
+
+
+def test_before_the_second_signature_no_page_of_anybody_says_who_passed(app, db, visit, world):
+    said = [(who, rule) for who, rule, _status, page in everything(app, db, visit, world) if SAYS_WHO.search(page)]
+    # The walk would have seen it: after the signature the same pages say so.
+    assert said == []
+    sign(db, world)
+    after = {(who, rule) for who, rule, _status, page in everything(app, db, visit, world) if SAYS_WHO.search(page)}
+    assert ("ada", "/candidate/attempts/<int:attempt_id>/result") in after
+    assert ("cy", "/candidate/attempts/<int:attempt_id>/result") in after
+    assert ("scheduler", "/scheduler/administrations/<int:administration_id>") in after
+    # And nobody else than these three kinds of people ever reads it.
+    assert {who for who, _rule in after} <= {"ada", "ben", "cy", "scheduler", "analyst", "approver"}
+
+
+def test_before_the_second_signature_the_scheduler_sees_no_name_and_no_count(app, db, visit, world):
+    visitor = scheduler(visit, world)
+    home = text(visitor.get("/scheduler/"))
+    assert "No results are released yet" in home
+    for path in ("", "/invite", "/interview-candidates.csv", "/interview-candidates.xlsx", "/interview-candidates.json"):
+        assert visitor.get(f"/scheduler/administrations/{world['administration']}{path}").status_code == 404
+    assert visitor.post(f"/scheduler/administrations/{world['administration']}/invite", PLAN).status_code == 404
+    # As one that does not exist.
+    assert visitor.get("/scheduler/administrations/999").status_code == 404
+
+
+def test_before_the_second_signature_no_mail_says_who_passed(app, db, world):
+    worker.once(app)
+    with db.read() as session:
+        assert session.scalars(select(Notice)).all() == []
+    sign(db, world)
+    worker.once(app)
+    with db.read() as session:
+        assert len(session.scalars(select(Notice)).all()) == 3
+
+
+def test_a_candidate_without_a_result_reads_that_there_is_none(app, db, visit, world):
+    assert "There is no result yet" in result_page(db, visit, world, "ada")
+    assert "See my result" not in text(candidate(visit, world, "ada").get("/candidate/"))
+
+
+# ------------------------------------------------------------ the candidate
+
+
+def test_one_who_passed_reads_it_and_what_comes_next(app, db, visit, world):
+    sign(db, world)
+    page = result_page(db, visit, world, "ada")
+    assert "You passed" in page
+    assert "The next step is an interview" in page
+    assert "555-0100" in page
+    assert "2028" not in page
+    home = candidate(visit, world, "ada").get("/candidate/").get_data(as_text=True)
+    assert f"/candidate/attempts/{attempt_of(db, world, 'ada')}/result" in home
+
+
+def test_one_who_did_not_pass_reads_when_to_file_again(app, db, visit, world):
+    sign(db, world)
+    page = result_page(db, visit, world, "cy")
+    assert "You did not pass this test" in page
+    assert "November 21, 2028" in page
+    assert "555-0100" in page
+
+
+def test_the_first_page_does_not_say_which_it_is(app, db, visit, world):
+    sign(db, world)
+    pages = [text(candidate(visit, world, name).get("/candidate/")) for name in ("ada", "cy")]
+    assert not SAYS_WHO.search(pages[0].replace("See my result", ""))
+    assert "See my result" in pages[0]
+    assert "See my result" in pages[1]
+
+
+@pytest.mark.parametrize("name", ["ada", "ben", "cy"])
+def test_a_result_page_holds_no_points(app, db, visit, world, name):
+    sign(db, world)
+    page = result_page(db, visit, world, name)
+    assert not re.search(r"\b[0-6] of 6\b|%|score of|points|passing score is|rank\b|CST", page)
+
+
+def test_a_candidate_reads_no_other_ones_result(app, db, visit, world):
+    sign(db, world)
+    assert candidate(visit, world, "ben").get(f"/candidate/attempts/{attempt_of(db, world, 'ada')}/result").status_code == 404
+
+
+# ------------------------------------------------------------ the scheduler
+
+
+def base(world):
+    return f"/scheduler/administrations/{world['administration']}"
+
+
+def test_the_list_holds_who_passed_how_to_reach_them_and_never_a_score(app, db, visit, world):
+    sign(db, world)
+    visitor = scheduler(visit, world)
+    page = text(visitor.get(base(world)))
+    assert "2 people passed" in page
+    assert "Ada Ash" in page
+    assert "Ben Birch" in page
+    assert "Cy Cedar" not in page
+    assert "extra time 1.5" in page
+    assert world["people"]["ada"].email in page
+    assert not re.search(r"\b[46] of 6\b|\braw\b|points|%", page)
+    assert "2 people to invite" in text(visitor.get("/scheduler/"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "names"),
+    [
+        ("", {"Ada Ash", "Ben Birch"}),
+        ("?q=birch", {"Ben Birch"}),
+        ("?basis=promotional", {"Ada Ash"}),
+        ("?need=yes", {"Ada Ash"}),
+        ("?language=en&basis=open", {"Ben Birch"}),
+        ("?standing=mail_sent", set()),
+        ("?standing=to_invite&q=ash", {"Ada Ash"}),
+    ],
+)
+def test_filters_stand_in_the_address(app, db, visit, world, asked, names):
+    sign(db, world)
+    page = text(scheduler(visit, world).get(base(world) + asked))
+    assert {name for name in ("Ada Ash", "Ben Birch") if name in page} == names
+    assert ("Nobody matches" in page) is (not names)
+
+
+def test_a_download_is_a_file_and_stays_on_record(app, db, visit, world):
+    sign(db, world)
+    visitor = scheduler(visit, world)
+    reply = visitor.get(base(world) + "/interview-candidates.csv")
+    assert reply.mimetype == "text/csv"
+    assert re.fullmatch(r'attachment; filename="\d+-2026-09-01-1-interview-candidates\.csv"', reply.headers["Content-Disposition"])
+    assert b"Ada Ash" in reply.data
+    with db.read() as session:
+        assert session.scalars(select(ExportJob.made_by_id)).all() == [world["people"]["scheduler"].id]
+    page = text(visitor.get(base(world)))
+    assert "1 download so far" in page
+    assert "CSV, 2 lines" in page
+
+
+def preview(visitor, world, **change):
+    return visitor.get(base(world) + "/invite", query_string={**PLAN, **change})
+
+
+def sent_form(reply):
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', reply.get_data(as_text=True)))
+
+
+def test_looking_at_a_plan_sends_nothing_and_inviting_sends_what_was_seen(app, db, visit, world):
+    sign(db, world)
+    visitor = scheduler(visit, world)
+    seen = preview(visitor, world)
+    page = text(seen)
+    assert "Invite 2 people" in page
+    assert "Nothing was sent yet" in page
+    assert page.index("9:00") < page.index("Ada Ash") < page.index("Ben Birch")
+    with db.read() as session:
+        assert session.scalars(select(Notice)).all() == []
+        assert session.scalars(select(InterviewPlan)).all() == []
+    # Pressed twice.
+    for _ in range(2):
+        assert visitor.post(base(world) + "/invite", sent_form(seen)).status_code == 303
+    with db.read() as session:
+        assert len(session.scalars(select(InterviewPlan)).all()) == 1
+        assert len(session.scalars(select(InterviewInvitation)).all()) == 2
+        assert session.scalars(select(Notice.template)).all() == ["interview-invitation/1"] * 2
+    page = text(visitor.get(base(world)))
+    assert "Invited, mail waiting" in page
+    assert "Dec 7, 2026, 9:00" in page
+    assert "Nothing today" in text(visitor.get("/scheduler/"))
+    assert "Everyone is invited" in text(visitor.get(base(world) + "/invite"))
+    # And their candidates read it.
+    mine = result_page(db, visit, world, "ada")
+    assert "Monday, December 7, 2026, 9:00" in mine
+    assert "Room 210, 100 Main Street" in mine
+    assert "Room 210" not in result_page(db, visit, world, "cy")
+
+
+def test_a_form_that_does_not_fit_what_was_seen_sends_nothing(app, db, visit, world):
+    sign(db, world)
+    visitor = scheduler(visit, world)
+    form = sent_form(preview(visitor, world))
+    assert visitor.post(base(world) + "/invite", {**form, "location": "Elsewhere"}).status_code == 409
+    assert visitor.post(base(world) + "/invite", {**form, "minutes": "x"}).status_code == 422
+    decide(db, world, 6)
+    assert visitor.post(base(world) + "/invite", form).status_code == 409
+    with db.read() as session:
+        assert session.scalars(select(InterviewInvitation)).all() == []
+
+
+def test_too_few_slots_say_how_many_are_missing(app, db, visit, world):
+    sign(db, world)
+    page = text(preview(scheduler(visit, world), world, minutes="45"))
+    assert "1 slot is missing" in page
+    assert "Invite 1 person" in page
+
+
+def test_a_faulty_plan_says_what_is_wrong_beside_the_field(app, db, visit, world):
+    sign(db, world)
+    reply = preview(scheduler(visit, world), world, first_on="2026-01-01", boards="0", location="")
+    assert reply.status_code == 422
+    page = reply.get_data(as_text=True)
+    for name in ("first_on", "boards", "location"):
+        assert f'id="{name}-error"' in page
+    assert "Invite 2 people" not in page
+
+
+def test_who_no_longer_passes_is_shown_and_withdrawn_by_a_person(app, db, visit, world, at):
+    sign(db, world)
+    visitor = scheduler(visit, world)
+    visitor.post(base(world) + "/invite", sent_form(preview(visitor, world)))
+    at[0] = NOW + timedelta(hours=1)
+    decide(db, world, 5, at[0])
+    page = visitor.get(base(world))
+    assert "1 invited person does not pass any more" in text(page)
+    assert "1 person passed" in text(page)
+    assert "Withdraw 1 invitation?" in text(visitor.get("/scheduler/"))
+    assert "Ben" not in visitor.get(base(world) + "/interview-candidates.csv").get_data(as_text=True)
+    # Ben reads the new result, and of no interview.
+    mine = result_page(db, visit, world, "ben")
+    assert "You did not pass this test" in mine
+    assert "Room 210" not in mine
+    (number,) = re.findall(r'name="invitation" value="(\d+)"', page.get_data(as_text=True))
+    assert visitor.post(base(world) + "/withdraw", {"invitation": number}).status_code == 303
+    assert "Ben Birch is withdrawn" in text(visitor.get(base(world)))
+    assert "Ben Birch" not in text(visitor.get(base(world) + "?q=birch"))
+
+
+def test_an_invitation_of_one_who_passes_is_not_withdrawn(app, db, visit, world):
+    sign(db, world)
+    visitor = scheduler(visit, world)
+    visitor.post(base(world) + "/invite", sent_form(preview(visitor, world)))
+    with db.read() as session:
+        number = session.scalars(select(InterviewInvitation.id)).first()
+    assert visitor.post(base(world) + "/withdraw", {"invitation": str(number)}).status_code == 409
+    assert visitor.post(base(world) + "/withdraw", {"invitation": "999"}).status_code == 404
+    assert visitor.post(base(world) + "/withdraw", {}).status_code == 400
+
+
+# ------------------------------------------------------------ the analyst
+
+
+def analyst(visit, world):
+    return visit(world["people"]["analyst"], Area.ANALYST)
+
+
+def test_the_analyst_sees_how_many_passed_and_whom_no_mail_reached(app, db, visit, world):
+    url = f"/analyst/administrations/{world['administration']}"
+    visitor = analyst(visit, world)
+    assert "Nobody has passed or failed yet" in text(visitor.get(f"{url}/results"))
+    assert visitor.get(f"{url}/pass-fail.csv").status_code == 409
+    sign(db, world)
+    worker.once(app)
+    with db.write() as session:
+        letter = session.scalars(select(Notice).where(Notice.person_id == world["people"]["cy"].id)).one()
+        letter.state, letter.trouble = "failed", "recipient refused"
+    page = text(visitor.get(f"{url}/results"))
+    assert "Passed 2" in page
+    assert "Did not pass 1" in page
+    assert "Mails that did not arrive 1" in page
+    assert "Cy Cedar" in page
+    reply = visitor.get(f"{url}/pass-fail.csv")
+    assert reply.get_data(as_text=True).count("PASS") == 2
+    assert "1 file so far" in text(visitor.get(f"{url}/results"))
