@@ -227,7 +227,7 @@ def code_of(session: Session, session_id: int, sign_in_id: int) -> StartCode | N
     return session.scalars(select(StartCode).where(StartCode.session_id == session_id, StartCode.sign_in_id == sign_in_id)).first()
 
 
-def _live_codes(now: datetime) -> Select[StartCode]:
+def live_codes(now: datetime) -> Select[StartCode]:
     """Codes whose proctor is signed in still and has the session still."""
     return (
         select(StartCode)
@@ -242,7 +242,7 @@ def _live_codes(now: datetime) -> Select[StartCode]:
 
 
 def proctor_is_here(session: Session, session_id: int, now: datetime) -> bool:
-    return session.scalars(_live_codes(now).where(StartCode.session_id == session_id).limit(1)).first() is not None
+    return session.scalars(live_codes(now).where(StartCode.session_id == session_id).limit(1)).first() is not None
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def find_seated(session: Session, secret: bytes, typed_number: str, typed_code: 
     Raises rules.WrongStartCode, NotOnRoster, NotSeated.
     """
     hashed = keyed_hash(secret, "start-code", plain_code(typed_code))
-    sessions = set(session.scalars(_live_codes(now).where(StartCode.code_hash == hashed).with_only_columns(StartCode.session_id)))
+    sessions = set(session.scalars(live_codes(now).where(StartCode.code_hash == hashed).with_only_columns(StartCode.session_id)))
     if not sessions:
         raise rules.WrongStartCode
     appointment = _appointment(session, secret, sessions, typed_number, now)

@@ -55,7 +55,7 @@ def bulletin_content() -> dict[str, Any]:
     content["consents"] = read("consent.toml")["consent"]
     words = read("rules.toml")
     for language in ("en", "es"):
-        words[language]["sections"] = words[language].pop("section")
+        words[language]["sections"] = read("facility.toml")[language]["section"] + words[language].pop("section")
     content["rules"] = words
     return content
 
@@ -119,6 +119,9 @@ def fill(session: Session, settings: Settings) -> None:
     if not _is_open(session, now):
         # A demo of yesterday gets a new administration today, as a department would plan another test date.
         _open(session, examination, form, examination.bulletin.content["test_day"], now)
+    from testing_platform.demo import facility
+
+    facility.fill_facility(session, settings, open_session(session).administration, now)
 
 
 def announce(session: Session, now: datetime, published_at: datetime | None = None) -> Examination:
@@ -237,14 +240,14 @@ def free_visitor(session: Session, now: datetime) -> Person:
 NAMES = ("Birch", "Quartz", "Cedar", "Onyx", "Maple", "Jasper", "Willow", "Flint", "Hazel", "Garnet", "Rowan", "Slate")
 
 
-def add_candidate(session: Session, group: str, now: datetime) -> Person:
-    """One more made-up candidate with a place in the open session."""
+def add_candidate(session: Session, group: str, now: datetime, place: TestSession | None = None) -> Person:
+    """One more made-up candidate with a place in the open session, or in this one."""
     count = session.scalar(select(func.count()).select_from(Person)) or 0
     name = f"Demo {NAMES[count % len(NAMES)]} {count}"
     person = accounts.add_person(
         session, name=name, email=f"{group}-{count}@example.org", roles={Role.CANDIDATE}, now=now, candidate_number=f"C-1229-{count + 1000}"
     )
-    examinations.book(session, person, open_session(session), {}, now)
+    examinations.book(session, person, place or open_session(session), {}, now)
     return person
 
 
