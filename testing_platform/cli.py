@@ -124,8 +124,10 @@ def upgrade(settings: Settings) -> None:
 
 def opened(settings: Settings) -> Any:
     """The installation's database, if its tables are of this version."""
+    from testing_platform import models
     from testing_platform.bus import open_database
 
+    assert models.metadata.tables  # one import fills them all
     good, said = _database(settings)[1:]
     if not good:
         raise click.ClickException(f"the database {said}")

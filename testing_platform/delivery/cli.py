@@ -21,11 +21,10 @@ WAITS = {"seal": "that entry of the trail is not sealed yet"}
 @click.pass_context
 def receipt(context: click.Context, code: str, as_json: bool) -> None:
     """Take a receipt again: compare its CODE with the stored answers, the attempt and the trail. No answer is shown."""
-    from testing_platform import clock, models
+    from testing_platform import clock
     from testing_platform.audit import service as audit
     from testing_platform.delivery import receipts
 
-    assert models.metadata.tables
     db = context.meta["testing_platform.opened"]()
     try:
         with db.read() as session:
