@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from testing_platform import assets, errors
 from testing_platform.delivery import pictures
+from testing_platform.proctor.signals import count_people
 
 Picture = NDArray[Any]
 
@@ -23,9 +24,6 @@ MODEL = assets.PACKAGE / "proctor" / "face_model" / "face_detection_yunet_2023ma
 MODEL_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
 FACE = 0.6  # "a face is there"
-SECOND_FACE = 0.8  # "a second face is there": none false in 1,025 pictures
-SECOND_HEIGHT = 0.25  # of the first face's height
-SECOND_PIXELS = 24  # of the 240 that the detector sees
 SIGHT = 320 * 240  # pixels that the detector is given, whatever the picture's shape; light and sharpness are measured on a quarter of them
 LIT, MOST_GAIN = 40, 8  # the second look turns the light up twofold, and further until the mean is this
 THUMBNAIL = (32, 24)
@@ -141,7 +139,7 @@ class Eyes:
             sharpness = _mean_and_spread(edges[part])[1] ** 2
         return Observation(
             faces=faces,
-            people=count_people([(float(row[14]), float(row[3])) for row in found]),
+            people=count_people(faces, width, height),
             yaw=None if largest is None else faces[largest].yaw,
             pitch=None if largest is None else faces[largest].pitch,
             luminance=mean,
@@ -254,14 +252,6 @@ def pitch_of(points: Picture, shape: tuple[int, ...]) -> float | None:
         return None
     x, y, z = -cv2.Rodrigues(rotation)[0][:, 2]  # the way the nose points
     return math.degrees(math.atan2(y, math.hypot(x, z)))
-
-
-def count_people(found: list[tuple[float, float]]) -> int:
-    """How many persons, from the score and the height of each face as the detector saw it: to count as a second one a face has to be sure."""
-    sure = sorted(height for score, height in found if score >= SECOND_FACE)
-    if not sure:
-        return min(1, len(found))
-    return 1 + sum(height >= max(SECOND_PIXELS, SECOND_HEIGHT * sure[-1]) for height in sure[:-1])
 
 
 def _part(grey: Picture, row: Picture) -> tuple[slice, slice]:
