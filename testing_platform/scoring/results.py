@@ -1,13 +1,13 @@
 """What follows from two signatures: who passed, the letters about it, the interviews. The caller owns the transaction."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, joinedload, lazyload
 
 from testing_platform import errors
@@ -101,6 +101,7 @@ class Due:
     """A result whose candidate has not been told of it; the letter is none when an earlier one said the same."""
 
     result_id: int
+    person: Person
     letter: notices.Letter | None
     told_at: datetime | None = None
 
@@ -121,21 +122,22 @@ def letters_due(session: Session, limit: int = 1000) -> list[int]:
 def write_letters(session: Session, settings: Settings, ids: Sequence[int]) -> list[Due]:
     """What is to be said about each of these results. Only reads: the slow part stands outside every write transaction."""
     rows = session.execute(
-        select(QualifyingResult, Person, Attempt.started_at, TestSession.zone, Administration)
+        select(QualifyingResult, Person, Attempt.started_at, TestSession.zone, TestSession.administration_id)
         .join(Person, Person.id == QualifyingResult.person_id)
         .join(Attempt, Attempt.id == QualifyingResult.attempt_id)
         .join(TestSession, TestSession.id == Attempt.session_id)
-        .join(Administration, Administration.id == TestSession.administration_id)
         .where(QualifyingResult.id.in_(ids))
         .order_by(QualifyingResult.id)
         .options(lazyload(QualifyingResult.attempt), lazyload(QualifyingResult.decision), lazyload(QualifyingResult.person))
     ).all()
     told = _last_told(session, [row[0].attempt_id for row in rows])
     found = []
-    for result, person, started_at, zone, administration in rows:
+    for result, person, started_at, zone, administration_id in rows:
+        # Once for all of them: a bulletin is long.
+        administration = session.get_one(Administration, administration_id)
         before, at = told.get(result.attempt_id, (None, None))
         if before == result.outcome:
-            found.append(Due(result.id, None, at))
+            found.append(Due(result.id, person, None, at))
             continue
         began = started_at or result.released_at
         outcome = notices.Outcome(
@@ -144,7 +146,7 @@ def write_letters(session: Session, settings: Settings, ids: Sequence[int]) -> l
             taken_on=dates.local_day(began, zone),
             may_file_on=dates.may_file_again_on(began, zone, retest_months(administration)),
         )
-        found.append(Due(result.id, notices.result(settings, person, administration, outcome)))
+        found.append(Due(result.id, person, notices.result(settings, person, administration, outcome)))
     return found
 
 
@@ -159,18 +161,28 @@ def _last_told(session: Session, attempt_ids: Sequence[int]) -> dict[int, tuple[
     return {attempt_id: (outcome, mailed_at) for attempt_id, outcome, mailed_at in rows if mailed_at is not None}
 
 
-def tell(session: Session, due: Iterable[Due], now: datetime) -> int:
+def tell(session: Session, due: Sequence[Due], now: datetime) -> int:
     """Put the letters into the outbox; returns how many. A result told meanwhile, or superseded, is left alone."""
-    count = 0
-    for one in due:
-        result = session.get(QualifyingResult, one.result_id, with_for_update={"of": QualifyingResult}, options=[lazyload("*")])
-        if result is None or result.mailed_at is not None or result.decision.outcome != "approved":
-            continue
-        result.mailed_at = one.told_at or now
+    still = set(
+        session.scalars(
+            select(QualifyingResult.id)
+            .join(PassingScoreDecision, PassingScoreDecision.id == QualifyingResult.decision_id)
+            .where(
+                QualifyingResult.id.in_([one.result_id for one in due]),
+                QualifyingResult.mailed_at.is_(None),
+                PassingScoreDecision.outcome == "approved",
+            )
+            .with_for_update(of=QualifyingResult)
+        )
+    )
+    found = [one for one in due if one.result_id in still]
+    if found:
+        session.execute(update(QualifyingResult), [{"id": one.result_id, "mailed_at": one.told_at or now} for one in found])
+    for one in found:
         if one.letter is not None:
-            notices.keep(session, result.person, one.letter, now)
-            count += 1
-    return count
+            notices.keep(session, one.person, one.letter, now)
+    session.flush()
+    return sum(one.letter is not None for one in found)
 
 
 # --- who is to be invited --------------------------------------------------------------------------------------------------------------------
