@@ -11,14 +11,16 @@ from sqlalchemy.orm import Session
 from testing_platform.accounts import service as accounts
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.rules import Role
+from testing_platform.delivery import facility
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.models import Attempt, Response
-from testing_platform.delivery.rules import State, Step
+from testing_platform.delivery.rules import STEPS, State
 from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import Administration, Appointment, Examination, TestSession
 from testing_platform.examinations.rules import Mode, Window
 from testing_platform.itembank import service as itembank
 from testing_platform.itembank.models import Bank
+from testing_platform.proctor import room_service
 from testing_platform.scoring import rules as scoring_rules
 from testing_platform.scoring import service as scoring
 from testing_platform.scoring.models import PassingScoreDecision
@@ -125,6 +127,36 @@ def proctor(session: Session, where: TestSession, role: Role = Role.PROCTOR, now
     return found
 
 
+def room(session: Session, now: datetime = NOON, seats: int = 24, where: TestSession | None = None, **day: Any) -> TestSession:
+    """A session in a room of a City facility that opened an hour ago; `where`: in the administration of that one."""
+    n = next(_count)
+    return examinations.open_session(
+        session,
+        where.administration if where else administration(session, now, **day),
+        title=f"Room {n}",
+        mode=Mode.FACILITY,
+        window=Window(now - timedelta(hours=1), now + timedelta(hours=8)),
+        zone="America/Los_Angeles",
+        now=now,
+        room=examinations.add_room(session, venue=f"Annex {n}", address="200 Larkspur Avenue", name=f"Room {n}", seats=seats, now=now),
+    )
+
+
+def booked(session: Session, where: TestSession, now: datetime = NOON, name: str | None = None, **settings: Any) -> Appointment:
+    return examinations.book(session, person(session, Role.CANDIDATE, name=name, now=now), where, settings, now)
+
+
+def seated(
+    session: Session, where: TestSession, seat: int, by: Person, now: datetime = NOON, name: str | None = None, **settings: Any
+) -> Attempt:
+    """A candidate whose document was looked at, in a seat."""
+    appointment = booked(session, where, now, name, **settings)
+    facility.seat(session, appointment, seat, "passport", "", by, lambda: b"not a key", now)
+    found = facility.attempt_of(session, appointment.id)
+    assert found is not None
+    return found
+
+
 def attempt(
     session: Session,
     *,
@@ -145,7 +177,7 @@ def attempt(
     found = attempts.check_in(session, booked, b"not a key", began)
     if state is State.CHECKING_IN:
         return found
-    for step in Step:
+    for step in STEPS[found.mode]:
         attempts.finish_step(session, found, step, began)
     if state is State.AWAITING:
         return found
@@ -213,6 +245,7 @@ class Everyone:
     people: dict[str, Person] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)
     sessions: dict[str, TestSession] = field(default_factory=dict)
+    reports: dict[str, int] = field(default_factory=dict)
 
 
 def everyone(session: Session, now: datetime) -> Everyone:
@@ -223,6 +256,11 @@ def everyone(session: Session, now: datetime) -> Everyone:
         found.people[f"candidate_{name}"] = session.scalars(select(Person).where(Person.id == found.attempts[name].person_id)).one()
         found.people[f"proctor_{name}"] = proctor(session, found.sessions[name], now=now)
         found.people[f"lead_{name}"] = proctor(session, found.sessions[name], Role.LEAD_PROCTOR, now=now)
+        here = found.sessions[f"room_{name}"] = room(session, now)
+        by = found.people[f"facility_{name}"] = proctor(session, here, Role.FACILITY_PROCTOR, now)
+        examinations.assign_proctor(session, here, found.people[f"lead_{name}"], now)
+        found.attempts[f"room_{name}"] = seated(session, here, 1, by, now)
+        found.reports[name] = room_service.report(session, here, None, "other", "other", "A bell rang.", now, None, by, now).id
     for role in (Role.ANALYST, Role.APPROVER, Role.SCHEDULER, Role.AUDITOR, Role.OPERATOR):
         found.people[str(role)] = person(session, role, now=now)
     # One administration is through: two people have signed its passing score.

@@ -20,6 +20,7 @@ ANALYST = {"analyst", "approver"}
 OPERATOR = {"operator"}
 AUDITOR = {"auditor"}
 SCHEDULER = {"scheduler"}
+ROOM = {"facility_here", "lead_here"}
 
 # rule → (who may, with objects of "here"). Candidates and proctors of "there" may nothing here.
 EXPECTED = {
@@ -64,6 +65,21 @@ EXPECTED = {
     "/api/proctor/sessions/<int:session_id>/rows": PROCTOR,
     "/api/proctor/attempts/<int:attempt_id>": PROCTOR,
     "/api/proctor/attempts/<int:attempt_id>/acts": PROCTOR,
+    "/candidate/workstation": PUBLIC,
+    "/candidate/workstation/move": PUBLIC,
+    "/candidate/workstation/leave": "signed in",
+    "/candidate/workstation/<int:attempt_id>": CANDIDATE,
+    "/proctor/rooms/<int:session_id>": ROOM,
+    "/proctor/rooms/<int:session_id>/seats": ROOM,
+    "/proctor/rooms/<int:session_id>/board": ROOM,
+    "/proctor/rooms/<int:session_id>/code": ROOM,
+    "/proctor/rooms/<int:session_id>/pause": ROOM,
+    "/proctor/rooms/<int:session_id>/resume": ROOM,
+    "/proctor/rooms/<int:session_id>/people/<int:number>": ROOM,
+    "/proctor/rooms/<int:session_id>/people/<int:number>/<doing>": ROOM,
+    "/proctor/rooms/<int:session_id>/irregularities": ROOM,
+    "/proctor/rooms/<int:session_id>/irregularities/<int:number>/withdraw": ROOM,
+    "/proctor/rooms/<int:session_id>/report": ROOM,
     "/analyst/": ANALYST,
     "/analyst/administrations/<int:administration_id>": ANALYST,
     "/analyst/bulletins": ANALYST,
@@ -92,6 +108,7 @@ AREAS = {
     "candidate": Area.CANDIDATE,
     "proctor": Area.PROCTOR,
     "lead": Area.PROCTOR,
+    "facility": Area.PROCTOR,
     "analyst": Area.ANALYST,
     "approver": Area.ANALYST,
     "operator": Area.OPERATOR,
@@ -144,7 +161,11 @@ def address(rule, found, where):
         "area": "candidate",
         "token": "no-such-token",
         "filename": "css/base.css",
+        "doing": "leave",
     }
+    if rule.rule.startswith("/proctor/rooms/"):
+        person = found.attempts[f"room_{where}"].appointment_id
+        ids |= {"session_id": found.sessions[f"room_{where}"].id, "number": found.reports[where] if "withdraw" in rule.rule else person}
     return re.sub(r"<(?:[^<>]*:)?(\w+)>", lambda match: str(ids[match[1]]), rule.rule)
 
 
@@ -152,7 +173,7 @@ def may(expected, name):
     if expected == PUBLIC:
         return True
     kind = name.rpartition("_")[0] or name
-    groups = {"candidates": kind == "candidate", "proctors": kind in ("proctor", "lead"), "signed in": kind == "candidate"}
+    groups = {"candidates": kind == "candidate", "proctors": kind in ("proctor", "lead", "facility"), "signed in": kind == "candidate"}
     return groups[expected] if isinstance(expected, str) else name in expected
 
 
@@ -164,7 +185,10 @@ def may(expected, name):
         "candidate_there",
         "proctor_here",
         "proctor_there",
+        "lead_here",
         "lead_there",
+        "facility_here",
+        "facility_there",
         "analyst",
         "approver",
         "operator",

@@ -122,7 +122,7 @@ def confirm(attempt: Attempt) -> Any:
 
 @bp.post("/leave")
 @allowed("sign_out")
-def leave() -> Any:
+def sign_out() -> Any:
     """Signed out, and this workstation is free for the next person."""
     if current_user.is_authenticated:
         accounts.sign_out(g.session, current_user.sign_in, g.now)
