@@ -83,6 +83,6 @@ def decide(attempt: Attempt, number: int) -> Any:
         status = 409
     g.session.flush()
     found = queries.rows(g.session, attempt.session_id, g.now, {attempt.id})[0]
-    flagged = queries.flags(g.session, attempt.id, ZoneInfo(attempt.session.zone))
+    flagged = queries.flags(g.session, attempt.id)
     reply = {"row": found, "flag": next(one for one in flagged if one["id"] == flag.id)}
     return jsonify(reply if status == 200 else {"code": errors.VersionMoved.code, **reply}), status

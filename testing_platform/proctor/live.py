@@ -11,7 +11,7 @@ import signal
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -38,9 +38,11 @@ from testing_platform.delivery import tokens
 from testing_platform.delivery.answers import message_json
 from testing_platform.delivery.models import Attempt, Contact, MediaKey, Message, Ticket
 from testing_platform.delivery.rules import State
-from testing_platform.proctor import link, objects, queries, wire
+from testing_platform.proctor import flag_service, flags, link, objects, queries, wire
 from testing_platform.proctor.link import CandidateLink, ConsoleLink, HangUp, Say
 from testing_platform.proctor.models import EvidenceStill, Look, PageEvent, StreamEpoch
+from testing_platform.proctor.vision import Observation
+from testing_platform.proctor.vision_pool import Pool
 from testing_platform.settings import Settings
 from testing_platform.storage import Folder, KeyDestroyed, Vault
 from testing_platform.web.logs import configure
@@ -49,6 +51,8 @@ log = structlog.get_logger("live")
 COMMIT_EACH = 0.25
 REFRESH_EACH = 1.0
 RECHECK_EACH = timedelta(seconds=30)
+# Who may be looked at is told by events; this often it is read again, in case one was missed.
+CHOOSE_EACH = 10.0
 Work = Callable[[Session], Any]
 
 
@@ -62,6 +66,18 @@ class Candidate:
     wrapped_key: bytes | None = None
     rate: dict[str, Any] = field(default_factory=lambda: dict(link.CALM))
     evidence: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+
+
+@dataclass(eq=False)
+class Seeing:
+    """A candidate whose pictures the vision workers look at."""
+
+    noticing: flags.Noticing
+    session_id: int
+    wrapped_key: bytes | None
+    offered_at: float = 0.0
+    # What came of one picture is stored before what came of the next.
+    storing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 @dataclass(eq=False)
@@ -95,6 +111,10 @@ class Live:
         self.beat_at = clock.from_ms(0)
         self.heard: list[tuple[int, asyncio.Future[datetime]]] = []
         self.last_event = bus.Place(0, 0)
+        self.pool: Pool | None = None
+        self.profile = flags.profile(settings.vision_file)
+        self.profile_number = 0
+        self.seeing: dict[int, Seeing] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         # Sentences in rows come from the catalogues.
         self.words = Flask("testing_platform")
@@ -192,6 +212,7 @@ class Live:
         finally:
             if self.candidates.get(one.attempt_id) is one:
                 del self.candidates[one.attempt_id]
+                self._look_away(one.attempt_id)
 
     async def _do(self, one: Candidate, deeds: list[Any]) -> None:
         for deed in deeds:
@@ -253,6 +274,7 @@ class Live:
             self._later(older.socket.close(link.REPLACED, "a newer connection"))
         await self._do(one, one.link.welcome(epoch, last, clock.now()))
         await self._set_rate(one)
+        self._later(self._choose({one.attempt_id}))
 
     def _use_ticket(self, session: Session, token: str) -> Ticket:
         now = clock.now()
@@ -337,8 +359,7 @@ class Live:
 
         await self.store(keep)
         # A kept still is no news for a tile; only who has this candidate before them sees the strip grow.
-        if any(console.link.focus == one.attempt_id for console in self.consoles):
-            self._touch(one.session_id, one.attempt_id)
+        self._touch_focused(one.session_id, one.attempt_id)
         await self._do(one, one.link.still_stored(frame, sha256))
 
     def show(self, attempt_id: int, frame: wire.Frame) -> None:
@@ -346,6 +367,11 @@ class Live:
         for console in self.consoles:
             if console.link.offer(attempt_id, frame):
                 console.wake.set()
+        if self.pool is not None and (seeing := self.seeing.get(attempt_id)) is not None:
+            at = clock.now().timestamp()
+            if at - seeing.offered_at >= flags.LOOK_EACH:
+                seeing.offered_at = at
+                self.pool.offer(attempt_id, at, frame.payload)
 
     async def _set_rate(self, one: Candidate) -> None:
         """Faster and larger while someone looks at this candidate alone."""
@@ -355,6 +381,116 @@ class Live:
             one.rate = rate
             with contextlib.suppress(ConnectionClosed):
                 await self._do(one, one.link.command(0, "rate", rate))
+
+    # ------------------------------------------------------------ vision
+
+    async def start_vision(self) -> None:
+        """The workers, and the numbers they go by. Without them everything else goes on."""
+        await self.store(flag_service.close_left_open)
+        if self.settings.vision_workers <= 0:
+            return
+        now = clock.now()
+        self.profile_number = await self.store(lambda session: flag_service.keep_settings(session, self.profile, now))
+        pool = Pool(self.settings.vision_workers, self._seen)
+        try:
+            await pool.start()
+        except Exception as problem:
+            log.error("vision", kind=type(problem).__name__, exc_info=True)
+            return
+        self.pool = pool
+        await self._choose(set(self.candidates))
+        log.info("vision.ready", workers=self.settings.vision_workers, settings=self.profile_number)
+
+    async def see_forever(self) -> None:
+        """Time passes for those who are looked at; and now and then it is read again who that is."""
+        while True:
+            try:
+                await self.start_vision()
+                break
+            except errors.Unavailable:
+                await asyncio.sleep(2)
+        chosen_at = 0.0
+        while True:
+            await asyncio.sleep(1)
+            now = clock.now()
+            for attempt_id, seeing in list(self.seeing.items()):
+                self._flag(attempt_id, seeing, seeing.noticing.wait(now))
+            if self.pool is not None and now.timestamp() - chosen_at >= CHOOSE_EACH:
+                chosen_at = now.timestamp()
+                try:
+                    await self._choose(set(self.candidates))
+                except Exception as problem:
+                    log.error("choose", kind=type(problem).__name__, exc_info=True)
+
+    async def _choose(self, attempt_ids: set[int]) -> None:
+        """Of these connected candidates, look at those whose clock runs and who allowed it; look away from the others."""
+        if self.pool is None or not attempt_ids:
+            return
+        chosen = await asyncio.to_thread(self._read, lambda session: queries.looked_at_by_software(session, attempt_ids))
+        for attempt_id in attempt_ids:
+            one = self.candidates.get(attempt_id)
+            if one is None or attempt_id not in chosen:
+                self._look_away(attempt_id)
+            elif attempt_id not in self.seeing:
+                self.seeing[attempt_id] = Seeing(flags.Noticing.by(self.profile), one.session_id, one.wrapped_key)
+
+    def _look_away(self, attempt_id: int) -> None:
+        seeing = self.seeing.pop(attempt_id, None)
+        if seeing is not None:
+            self._flag(attempt_id, seeing, seeing.noticing.leave())
+
+    async def _seen(self, attempt_id: int, at: float, jpeg: bytes, observation: Observation | None) -> None:
+        seeing = self.seeing.get(attempt_id)
+        if seeing is not None and observation is not None:
+            self._flag(attempt_id, seeing, seeing.noticing.see(observation, datetime.fromtimestamp(at, UTC), jpeg))
+
+    def _flag(self, attempt_id: int, seeing: Seeing, deeds: list[flags.Deed]) -> None:
+        """Write down what software noticed. That is all that follows from it."""
+        if deeds:
+            self._later(self._store_flags(attempt_id, seeing, deeds))
+
+    async def _store_flags(self, attempt_id: int, seeing: Seeing, deeds: list[flags.Deed]) -> None:
+        async with seeing.storing:
+            for deed in deeds:
+                work = await self._flag_work(attempt_id, seeing, deed)
+                # Evidence is not dropped because the disk was full for a moment.
+                while True:
+                    try:
+                        await self.store(work)
+                        break
+                    except errors.Unavailable:
+                        await asyncio.sleep(2)
+        # The tile's row says it anew by itself; who has this candidate before them reads the flag as it grows.
+        self._touch_focused(seeing.session_id, attempt_id)
+
+    async def _flag_work(self, attempt_id: int, seeing: Seeing, deed: flags.Deed) -> Work:
+        now = clock.now()
+        match deed:
+            case flags.Begun():
+                kept = [await self._keep_flag_frame(attempt_id, seeing, deed, place, one) for place, one in deed.pictures.items()]
+                frames = [frame for frame in kept if frame is not None]
+                log.info("flag", attempt=attempt_id, signal=deed.signal)
+                return lambda session: flag_service.raise_flag(
+                    session, attempt_id, seeing.session_id, deed, frames, self.profile_number, now
+                )
+            case flags.Followed():
+                frame = await self._keep_flag_frame(attempt_id, seeing, deed, "after", deed.picture)
+                return lambda session: flag_service.follow(session, attempt_id, deed, frame)
+            case flags.Ended():
+                return lambda session: flag_service.end_flag(session, attempt_id, deed)
+
+    async def _keep_flag_frame(
+        self, attempt_id: int, seeing: Seeing, deed: flags.Begun | flags.Followed, place: str, picture: flags.Picture
+    ) -> flag_service.Frame | None:
+        sha256 = hashlib.sha256(picture.jpeg).hexdigest()
+        name = f"attempts/{attempt_id}/flag-{deed.signal}-{clock.to_ms(deed.began_at)}-{place}-{sha256[:8]}"
+        try:
+            await asyncio.to_thread(self.vault.put, seeing.wrapped_key, name, picture.jpeg)
+        except (OSError, KeyDestroyed) as problem:
+            # The flag is worth having without its picture.
+            log.error("flag.picture", kind=type(problem).__name__, attempt=attempt_id)
+            return None
+        return flag_service.Frame(place, picture.at, name, sha256, len(picture.jpeg))
 
     # ------------------------------------------------------------ consoles
 
@@ -456,6 +592,10 @@ class Live:
         if any(console.session_id == session_id for console in self.consoles):
             self.touched[session_id].add(attempt_id)
 
+    def _touch_focused(self, session_id: int, attempt_id: int) -> None:
+        if any(console.link.focus == attempt_id for console in self.consoles):
+            self._touch(session_id, attempt_id)
+
     async def _set_rates(self) -> None:
         for candidate in list(self.candidates.values()):
             await self._set_rate(candidate)
@@ -521,6 +661,10 @@ class Live:
             for event in events:
                 self.last_event = event.place
                 if event.session_id is not None and event.attempt_id is not None:
+                    if event.kind in flags.EVENTS:
+                        # Between software and proctors: the candidate's page never hears of flags.
+                        self._touch_focused(event.session_id, event.attempt_id)
+                        continue
                     self._touch(event.session_id, event.attempt_id)
                     await self._pass_on(event)
                     if event.kind == "attempt.message":
@@ -528,6 +672,7 @@ class Live:
                         for console in self.consoles:
                             if console.link.focus == event.attempt_id:
                                 self._look(console)
+            await self._choose({event.attempt_id for event in events if event.attempt_id} & self.candidates.keys())
             for session_id in {event.session_id for event in events if event.session_id}:
                 if any(console.session_id == session_id for console in self.consoles):
                     await self._refresh(session_id)
@@ -607,7 +752,7 @@ class Live:
         stop = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
-        jobs = [asyncio.create_task(job()) for job in (self.commit_forever, self.tail_forever, self.refresh_forever)]
+        jobs = [asyncio.create_task(job()) for job in (self.commit_forever, self.tail_forever, self.refresh_forever, self.see_forever)]
         async with serve(
             self.handle,
             host,
@@ -626,6 +771,11 @@ class Live:
         ):
             log.info("live.ready", port=port)
             await stop.wait()
+        if self._tasks:
+            # Those who were connected have been let go: what their leaving ends is written down.
+            await asyncio.wait(self._tasks, timeout=3)
+        if self.pool is not None:
+            await self.pool.stop()
         for job in jobs:
             job.cancel()
 

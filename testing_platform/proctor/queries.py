@@ -382,15 +382,15 @@ def _peak_words(flag: Flag) -> str:
         case "multiple_faces":
             return ngettext("%(num)d face at most", "%(num)d faces at most", round(flag.peak))
         case "looking_away":
-            return _("turned by %(degrees)s degrees at most", degrees=round(abs(flag.peak)))
+            return _("Turned by %(degrees)s degrees at most", degrees=round(abs(flag.peak)))
         case "too_dark":
-            return _("brightness %(share)s %% at the darkest", share=round(flag.peak / 2.55))
+            return _("Brightness %(share)s %% at the darkest", share=round(flag.peak / 2.55))
         case "overexposed":
-            return _("brightness %(share)s %% at the brightest", share=round(flag.peak / 2.55))
+            return _("Brightness %(share)s %% at the brightest", share=round(flag.peak / 2.55))
     return ""
 
 
-def flags(session: Session, attempt_id: int, zone: ZoneInfo) -> list[dict[str, Any]]:
+def flags(session: Session, attempt_id: int) -> list[dict[str, Any]]:
     """Every flag of an attempt with its pictures and who decided, oldest first."""
     found = session.scalars(
         select(Flag).where(Flag.attempt_id == attempt_id).order_by(Flag.began_at, Flag.id).options(selectinload(Flag.frames))
@@ -405,7 +405,7 @@ def flags(session: Session, attempt_id: int, zone: ZoneInfo) -> list[dict[str, A
             "words": flag_words(flag.signal),
             "began_at": clock.to_ms(flag.began_at),
             "ended_at": clock.to_ms(flag.ended_at),
-            "lasted": _lasted(flag, zone),
+            "lasted": _lasted(flag),
             "peak": _peak_words(flag),
             "outcome": flag.outcome,
             "decided_by": names.get(flag.decided_by_id or 0),
@@ -420,13 +420,11 @@ def flags(session: Session, attempt_id: int, zone: ZoneInfo) -> list[dict[str, A
     ]
 
 
-def _lasted(flag: Flag, zone: ZoneInfo) -> str:
-    began = _clock_words(flag.began_at, zone)
+def _lasted(flag: Flag) -> str:
     if flag.ended_at is None:
-        return _("since %(at)s, not ended yet", at=began)
+        return _("not ended yet")
     # A flag that came and went within one picture still took a moment.
-    lasted = max(flag.ended_at - flag.began_at, timedelta(seconds=1))
-    return _("%(at)s to %(end)s, %(span)s", at=began, end=_clock_words(flag.ended_at, zone), span=span(lasted))
+    return span(max(flag.ended_at - flag.began_at, timedelta(seconds=1)))
 
 
 def _flag_line(flag: dict[str, Any]) -> str:
@@ -462,7 +460,7 @@ def focus(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) -> 
     """Everything the focus view shows of one candidate, but the moving picture."""
     base = f"/proctor/attempts/{attempt.id}"
     steps = session.scalars(select(CheckInStep).where(CheckInStep.attempt_id == attempt.id).order_by(CheckInStep.at)).all()
-    flagged = flags(session, attempt.id, zone)
+    flagged = flags(session, attempt.id)
     photo = next((step for step in steps if step.step == "photo" and step.facts.get("object")), None)
     evidence = session.scalars(
         select(EvidenceStill).where(EvidenceStill.attempt_id == attempt.id).order_by(EvidenceStill.id.desc()).limit(12)

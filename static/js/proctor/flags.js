@@ -81,6 +81,11 @@ export function mount(element, desk, again) {
     } else write(part(node, "flag-problem"), refusal(say, outcome));
   }
 
+  function whenOf({ began_at: began, ended_at: ended, lasted }) {
+    const times = { from: timeOfDay(began, language, true), to: ended == null ? "" : timeOfDay(ended, language, true), lasted };
+    return say(ended == null ? "flag.since" : "flag.from-to", times);
+  }
+
   function nextOpen() {
     const id = shown.find((one) => flagOf(one)?.outcome === "open");
     return id === undefined ? null : made.get(id);
@@ -91,13 +96,14 @@ export function mount(element, desk, again) {
     const open = flag.outcome === "open";
     node.dataset.outcome = flag.outcome;
     write(part(node, "flag-what"), capital(flag.words));
-    write(part(node, "flag-when"), flag.lasted);
+    const when = whenOf(flag);
+    write(part(node, "flag-when"), when);
     write(part(node, "flag-peak"), flag.peak);
     part(node, "flag-undecided").hidden = !open;
     const by = { by: flag.decided_by ?? "", time: flag.decided_at == null ? "" : timeOfDay(flag.decided_at, language) };
     write(part(node, "flag-decided"), open ? "" : say(`flag.${flag.outcome}`, by));
     write(part(node, "flag-said"), open || !flag.note ? "" : say("flag.note", { note: flag.note }));
-    node.setAttribute("aria-label", [capital(flag.words), flag.lasted].join(", "));
+    node.setAttribute("aria-label", [capital(flag.words), when].join(", "));
     pictures(part(node, "flag-frames"), flag);
     write(part(node, "flag-no-frames"), flag.frames.length ? "" : say("flag.no-frames"));
   }
