@@ -227,6 +227,7 @@ def taken_up(kept: dict[str, Any]) -> Reading:
 
 def against(anchor: Anchor, head: Anchor | None, found: str | None) -> Fault | None:
     """What an anchor says of the trail; `found` is the digest of the entry that now has its number."""
-    if head is None or anchor.number > head.number:
-        return Fault(anchor.number if head is None else head.number + 1, What.CUT_OFF, anchor.number)
+    end = head.number if head else 0
+    if anchor.number > end:
+        return Fault(end + 1, What.CUT_OFF, anchor.number if anchor.number > end + 1 else None)
     return None if found == anchor.digest else Fault(anchor.number, What.ANCHOR)
