@@ -51,9 +51,13 @@ def save(answers, attempt_id, batch):
     return answers.db.group(lambda connection: answers.receive(connection, attempt_id, batch, clock.now()))
 
 
-def hand_in(db, attempt_id):
+def close(db, attempt_id, by):
     with db.write() as session:
-        service.submit(session, session.get_one(Attempt, attempt_id), clock.now())
+        attempt = session.get_one(Attempt, attempt_id)
+        if by == "candidate":
+            service.submit(session, attempt, clock.now())
+        else:
+            service.end(session, attempt, 1, clock.now(), "ill")
 
 
 def pause(session, attempt_id, now):
@@ -61,10 +65,11 @@ def pause(session, attempt_id, now):
 
 
 @on_postgres
-def test_handing_in_waits_for_an_answer_under_way_and_its_digest_covers_it(db, answers, attempt_id, beside):
+@pytest.mark.parametrize("by", ["candidate", "two people"])
+def test_handing_in_waits_for_an_answer_under_way_and_its_digest_covers_it(db, answers, attempt_id, beside, by):
     with db.engine.connect() as connection, connection.begin() as transaction:
         status, reply = answers.receive(connection, attempt_id, answer(1, "c"), clock.now())
-        handing_in = beside(hand_in, db, attempt_id)
+        handing_in = beside(close, db, attempt_id, by)
         assert waits(handing_in)
         transaction.commit()
     handing_in.result(5)
