@@ -161,7 +161,7 @@ def keys(session: Session, administration: Administration) -> list[Key]:
 def names(session: Session, ids: set[int | None]) -> dict[int, str]:
     """Of members of staff who acted."""
     rows = session.execute(select(Person.id, Person.name).where(Person.id.in_([one for one in ids if one is not None])))
-    return dict(rows.tuples())
+    return dict(rows.tuples().all())
 
 
 @dataclass(frozen=True)
@@ -209,8 +209,8 @@ def show_rate(found: Progress) -> Decimal:
 
 # --- the chart ------------------------------------------------------------------------------------------------------------------------------
 
-WIDTH, HEIGHT = 720, 320
-LEFT, RIGHT, TOP, BOTTOM = 44, 16, 72, 62
+WIDTH, HEIGHT = 720, 336
+LEFT, RIGHT, TOP, BOTTOM = 44, 16, 72, 78
 
 
 @dataclass(frozen=True)

@@ -185,19 +185,23 @@ def _item_page(one: Administration, number: int, problem: str = "", said: dict[s
     )
 
 
+def _said() -> dict[str, Any]:
+    return {"how": _text("how"), "options": request.form.getlist("option"), "reason": _text("reason")}
+
+
 @bp.post("/key/items/<int:number>/change")
 @allowed("key.change")
 def change_key(one: Administration, number: int) -> Any:
     how = _text("how")
     options = {"drop": [], "all": [rules.EVERYONE]}.get(how, request.form.getlist("option"))
     if how not in ("drop", "all") and not options:
-        return _item_page(one, number, "no-option", dict(request.form)), 422
+        return _item_page(one, number, "no-option", _said()), 422
     try:
         service.change_key(
             g.session, one, g.person, number, options, _text("reason"), g.now, superseding=request.form.get("superseding") == "yes"
         )
     except (rules.ReasonMissing, rules.SameKey) as refusal:
-        return _item_page(one, number, refusal.code, dict(request.form)), 422
+        return _item_page(one, number, refusal.code, _said()), 422
     flash(_("The key of item %(slot)s is changed. Look the key over and lock it.", slot=number), "success")
     return redirect(f"{_base(one)}/key#slot-{number}", 303)
 
@@ -281,6 +285,8 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
         weighed=weighed,
         choice=weighed.choice,
         cut=at,
+        # Somebody has said which cut, in the address, the form or an earlier decision.
+        moved=cut.isdecimal(),
         chart=queries.chart(weighed.choice.counts, float(weighed.lines.chance)),
         rationale=said.get("rationale", ""),
         problem=problem.facts | {"code": problem.code} if problem else {},

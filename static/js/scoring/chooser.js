@@ -47,6 +47,9 @@ export function mount(root) {
   const picture = root.querySelector(".distribution svg");
   const bars = [...picture.querySelectorAll(".bar")];
   let latest = null;
+  let shownCut = null;
+  // Until somebody moves the cut it is the point cut of the numbers.
+  let moved = data.moved === "yes";
 
   function line(passers, cut, within) {
     const [low, step, left, right] = ["low", "step", "left", "right"].map((name) => Number(picture.dataset[name]));
@@ -86,16 +89,22 @@ export function mount(root) {
   }
 
   function draw() {
-    const said = read((name) => box(name).value, maximum);
+    let said = read((name) => box(name).value, maximum);
     root.classList.toggle("chooser--unread", said === null);
     if (said === null) {
       return;
     }
     const found = choose(counts, said, policy);
     const ready = said.vacancies > 0;
+    if (!moved && ready && said.cut !== found.point) {
+      box("cut").value = found.point;
+      root.querySelector('[data-for="cut"]').value = found.point;
+      said = { ...said, cut: found.point };
+    }
     const chosen = found.rows[said.cut];
     latest = found;
-    say("cut-number", said.cut);
+    show("passers-line", ready || moved);
+    say("cut-number", ready || moved ? said.cut : "–");
     say("cut-again", said.cut);
     say("passers", chosen.passers);
     say("share", percent(chosen.passers, found.taken));
@@ -147,6 +156,12 @@ export function mount(root) {
         ].filter(Boolean),
       );
     }
+    if (shownCut !== said.cut) {
+      // A table of a hundred cuts stands where the decision is.
+      shownCut = said.cut;
+      const frame = root.querySelector(".outcomes");
+      frame.scrollTop = rows.get(said.cut).offsetTop - frame.clientHeight / 2;
+    }
     for (const name of COPIED) {
       const copy = root.querySelector(`[data-copy="${name}"]`);
       if (copy) {
@@ -176,9 +191,11 @@ export function mount(root) {
     range.hidden = false;
     range.addEventListener("input", () => {
       number.value = range.value;
+      moved ||= range.dataset.for === "cut";
       later();
     });
     number.addEventListener("input", () => {
+      moved ||= range.dataset.for === "cut";
       follow();
       later();
     });
@@ -195,10 +212,4 @@ export function mount(root) {
   }
   show("work-it-out", false);
   draw();
-  // A table of a hundred cuts begins where the decision is.
-  const row = root.querySelector(".outcomes__chosen");
-  const frame = root.querySelector(".outcomes");
-  if (row && frame) {
-    frame.scrollTop = row.offsetTop - frame.clientHeight / 2;
-  }
 }
