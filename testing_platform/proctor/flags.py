@@ -16,8 +16,6 @@ from testing_platform.settings import FaultySetting
 
 # Cameras send one picture a second; a little less, so that one that comes early is looked at all the same.
 LOOK_EACH = 0.8
-# Without a picture for so long the windows start anew. Shorter gaps are a slow line.
-SILENT_AFTER = timedelta(seconds=5)
 # A flag that lasts gets its picture "after" then, so that a proctor need not wait for its end.
 AFTER_AT_THE_LATEST = timedelta(seconds=10)
 # The picture before a flag began is looked for among these.
@@ -93,7 +91,6 @@ class Noticing:
     open: dict[Signal, Begun] = field(default_factory=dict)
     # Flags, open or ended, that have no picture after them yet.
     unfollowed: list[Begun] = field(default_factory=list)
-    silent: bool = False
 
     @classmethod
     def by(cls, used: Profile) -> "Noticing":
@@ -110,21 +107,21 @@ class Noticing:
         self.recent.append(picture)
         while at - self.recent[0].at > REMEMBERED:
             self.recent.popleft()
-        self.seen_at, self.silent = at, False
+        self.seen_at = at
         return deeds
 
     def wait(self, now: datetime) -> list[Deed]:
         """Time passes. A gap in the pictures is no data, never "nobody there"."""
-        if self.silent or self.seen_at is None or now - self.seen_at < SILENT_AFTER:
-            return []
-        self.silent = True
         return self._note(self.watch.silence(now.timestamp()), None)
 
     def leave(self) -> list[Deed]:
-        """The candidate has gone, has handed in or is paused: what is open ends with the last picture that was looked at."""
+        """The candidate has gone, has handed in or is paused: what is open ends with the last picture that was looked at. May go on later."""
         if self.seen_at is None:
             return []
-        return self._note(list(self.watch.close(self.seen_at.timestamp())), None)
+        deeds = self._note(list(self.watch.close(self.seen_at.timestamp())), None)
+        self.recent.clear()
+        self.unfollowed.clear()
+        return deeds
 
     def _note(self, found: list[Raised | Cleared], picture: Picture | None) -> list[Deed]:
         deeds: list[Deed] = []

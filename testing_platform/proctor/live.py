@@ -53,6 +53,7 @@ REFRESH_EACH = 1.0
 RECHECK_EACH = timedelta(seconds=30)
 # Who may be looked at is told by events; this often it is read again, in case one was missed.
 CHOOSE_EACH = 10.0
+FORGET_AFTER = timedelta(hours=1)
 Work = Callable[[Session], Any]
 
 
@@ -75,6 +76,7 @@ class Seeing:
     noticing: flags.Noticing
     session_id: int
     wrapped_key: bytes | None
+    looking: bool = True
     offered_at: float = 0.0
     # What came of one picture is stored before what came of the next.
     storing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -367,7 +369,7 @@ class Live:
         for console in self.consoles:
             if console.link.offer(attempt_id, frame):
                 console.wake.set()
-        if self.pool is not None and (seeing := self.seeing.get(attempt_id)) is not None:
+        if self.pool is not None and (seeing := self.seeing.get(attempt_id)) is not None and seeing.looking:
             at = clock.now().timestamp()
             if at - seeing.offered_at >= flags.LOOK_EACH:
                 seeing.offered_at = at
@@ -414,11 +416,13 @@ class Live:
             await asyncio.sleep(1)
             now = clock.now()
             for attempt_id, seeing in list(self.seeing.items()):
-                self._flag(attempt_id, seeing, seeing.noticing.wait(now))
+                if seeing.looking:
+                    self._flag(attempt_id, seeing, seeing.noticing.wait(now))
             if self.pool is not None and now.timestamp() - chosen_at >= CHOOSE_EACH:
                 chosen_at = now.timestamp()
                 try:
                     await self._choose(set(self.candidates))
+                    self._forget(now)
                 except Exception as problem:
                     log.error("choose", kind=type(problem).__name__, exc_info=True)
 
@@ -431,17 +435,26 @@ class Live:
             one = self.candidates.get(attempt_id)
             if one is None or attempt_id not in chosen:
                 self._look_away(attempt_id)
-            elif attempt_id not in self.seeing:
+            elif attempt_id in self.seeing:
+                self.seeing[attempt_id].looking = True
+            else:
                 self.seeing[attempt_id] = Seeing(flags.Noticing.by(self.profile), one.session_id, one.wrapped_key)
 
     def _look_away(self, attempt_id: int) -> None:
-        seeing = self.seeing.pop(attempt_id, None)
-        if seeing is not None:
+        """Kept is what was learnt of this camera, such as a picture on the wall: a short loss of contact must not raise it again."""
+        seeing = self.seeing.get(attempt_id)
+        if seeing is not None and seeing.looking:
+            seeing.looking = False
             self._flag(attempt_id, seeing, seeing.noticing.leave())
+
+    def _forget(self, now: datetime) -> None:
+        for attempt_id, seeing in list(self.seeing.items()):
+            if not seeing.looking and (seeing.noticing.seen_at is None or now - seeing.noticing.seen_at > FORGET_AFTER):
+                del self.seeing[attempt_id]
 
     async def _seen(self, attempt_id: int, at: float, jpeg: bytes, observation: Observation | None) -> None:
         seeing = self.seeing.get(attempt_id)
-        if seeing is not None and observation is not None:
+        if seeing is not None and seeing.looking and observation is not None:
             self._flag(attempt_id, seeing, seeing.noticing.see(observation, datetime.fromtimestamp(at, UTC), jpeg))
 
     def _flag(self, attempt_id: int, seeing: Seeing, deeds: list[flags.Deed]) -> None:

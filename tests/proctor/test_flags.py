@@ -102,13 +102,12 @@ def test_two_signals_at_once_are_two_flags_and_one_ends_without_the_other():
     assert [(type(deed), deed.signal) for deed in found[7]] == [(Ended, Signal.CAMERA_COVERED), (Followed, Signal.CAMERA_COVERED)]
 
 
-def test_a_gap_in_the_pictures_is_told_once_and_what_it_ends_has_its_picture_when_they_come_again():
+def test_what_a_gap_in_the_pictures_ends_has_its_third_picture_when_they_come_again():
     noticing = Noticing(Told({5: [raised(3)], -1: [cleared(3, 6)]}))
     watched(None, 6, noticing)
-    assert noticing.wait(NOON + 10 * SECOND) == []  # a slow line is no gap
     assert [type(deed) for deed in noticing.wait(NOON + 11 * SECOND)] == [Ended]
     assert noticing.wait(NOON + 12 * SECOND) == []
-    assert len(noticing.watch.silences) == 1
+    assert noticing.watch.silences == [second(11), second(12)]
     (followed,) = noticing.see(None, NOON + 30 * SECOND, b"again")
     assert (type(followed), followed.picture.jpeg) == (Followed, b"again")
 
@@ -124,6 +123,10 @@ def test_who_leaves_ends_what_is_open_with_the_last_picture_that_was_looked_at()
     watched(None, 9, noticing)
     (ended,) = noticing.leave()
     assert (ended.began_at, ended.ended_at) == (NOON + 4 * SECOND, NOON + 9 * SECOND)
+    # And who comes back begins anew: nothing of before is the picture before or after something.
+    noticing.watch.says = {60: [raised(60)]}
+    (begun,) = noticing.see(None, NOON + 60 * SECOND, b"back")
+    assert set(begun.pictures) == {"at"}
 
 
 def test_of_an_hour_of_pictures_a_handful_is_held_in_memory():
