@@ -1,6 +1,5 @@
 """The one command, `testing-platform`."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,11 +15,10 @@ import click
 from testing_platform import __version__, assets, clock, errors
 from testing_platform.audit import cli as audit_cli
 from testing_platform.delivery import cli as delivery_cli
+from testing_platform.proctor import cli as proctor_cli
 from testing_platform.scoring import cli as scoring_cli
 from testing_platform.settings import FaultySetting, Settings
 
-MODEL = "face_detection_yunet_2023mar.onnx"
-MODEL_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 LEAST_FREE = 1024**3
 
 
@@ -248,11 +246,14 @@ def _zone(settings: Settings) -> Check:
 
 
 def _model() -> Check:
-    path = assets.PACKAGE / "proctor" / "face_model" / MODEL
-    if not path.exists():
-        return "face model", False, "is missing: install the package again"
-    good = hashlib.sha256(path.read_bytes()).hexdigest() == MODEL_SHA256
-    return "face model", good, "hash is right" if good else "is not the file that was shipped: install the package again"
+    from testing_platform.proctor import vision
+
+    try:
+        vision.check_model(vision.MODEL)
+    except vision.ModelWrong as wrong:
+        said = "is missing" if wrong.facts["why"] == "missing" else "is not the file that was shipped"
+        return "face model", False, f"{said}: install the package again"
+    return "face model", True, "hash is right"
 
 
 def _disk(settings: Settings) -> Check:
@@ -272,7 +273,7 @@ def _front() -> Check:
 
 
 @main.command()
-@click.argument("name", type=click.Choice(["answers", "live"]))
+@click.argument("name", type=click.Choice(["answers", "live", "vision"]))
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--quick", is_flag=True, help="Short runs, to see that it works; not for figures.")
 def bench(name: str, as_json: bool, quick: bool) -> None:
@@ -285,6 +286,7 @@ def bench(name: str, as_json: bool, quick: bool) -> None:
 main.add_command(audit_cli.audit)
 audit_cli.audit.add_command(delivery_cli.receipt)
 main.add_command(scoring_cli.results)
+main.add_command(proctor_cli.vision)
 
 if __name__ == "__main__":
     main()

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import itertools
 import os
+import signal
 import struct
 import sys
 from collections.abc import Awaitable, Callable
@@ -86,8 +87,10 @@ class Worker:
             raise Died from problem
 
     async def end(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+        if self.process.returncode is None:
+            # Not `process.kill()`, which takes the exit status away from the loop's own watcher.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         await self.process.wait()
 
 
