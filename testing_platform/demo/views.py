@@ -4,24 +4,28 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, current_app, g, redirect, render_template, request
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from testing_platform import errors
 from testing_platform.accounts import service as accounts
 from testing_platform.accounts.permissions import allowed
 from testing_platform.accounts.rules import Area, Role
-from testing_platform.demo import setup
+from testing_platform.demo import facility, queries, setup
 from testing_platform.notices.models import Notice
-from testing_platform.proctor import queries
 
 bp = Blueprint("demo", __name__, url_prefix="/demo")
 
+# Who comes in by which door, and into which part. The one at a workstation comes by the code on the board of the room.
 DOORS = {
-    "candidate": (Area.CANDIDATE, None, 0),
-    "proctor": (Area.PROCTOR, Role.PROCTOR, 0),
-    "lead": (Area.PROCTOR, Role.LEAD_PROCTOR, 0),
-    "analyst": (Area.ANALYST, Role.ANALYST, 0),
-    "operator": (Area.OPERATOR, Role.OPERATOR, 0),
+    "candidate": (Area.CANDIDATE, None),
+    "proctor": (Area.PROCTOR, Role.PROCTOR),
+    "room": (Area.PROCTOR, Role.FACILITY_PROCTOR),
+    "lead": (Area.PROCTOR, Role.LEAD_PROCTOR),
+    "analyst": (Area.ANALYST, Role.ANALYST),
+    "approver": (Area.ANALYST, Role.APPROVER),
+    "scheduler": (Area.SCHEDULER, Role.SCHEDULER),
+    "auditor": (Area.AUDITOR, Role.AUDITOR),
+    "operator": (Area.OPERATOR, Role.OPERATOR),
 }
 
 
@@ -34,25 +38,30 @@ def local_only() -> None:
 @bp.get("/")
 @allowed("demo")
 def doors() -> Any:
-    place = setup.open_session(g.session)
-    return render_template(
-        "demo/doors.html",
-        place=place,
-        counts=queries.summary(g.session, place.id),
-        visitor=next((p.name for p in setup.still_to_test(g.session, "visitor")), ""),
-        mails=g.session.scalar(select(func.count()).select_from(Notice)),
-    )
+    names = {door: setup.person_with(g.session, role).name for door, (_, role) in DOORS.items() if role is not None}
+    names["candidate"] = next((person.name for person in setup.still_to_test(g.session, "visitor")), "")
+    return render_template("demo/doors.html", names=names, now=queries.behind_doors(g.session, g.now))
 
 
 @bp.post("/doors/<door>")
 @allowed("demo")
 def open_door(door: str) -> Any:
+    if door == "workstation":
+        return _sit_down()
     if door not in DOORS:
         raise errors.NotFound
-    area, role, number = DOORS[door]
-    person = setup.free_visitor(g.session, g.now) if role is None else setup.person_with(g.session, role, number)
+    area, role = DOORS[door]
+    person = setup.free_visitor(g.session, g.now) if role is None else setup.person_with(g.session, role)
     token = accounts.make_link(g.session, current_app.settings.secret, person, area, g.now, lasts=timedelta(minutes=5))  # type: ignore[attr-defined]
     return redirect(f"/{area}/in/{token}", 303)
+
+
+def _sit_down() -> Any:
+    """What stands on the desk of a candidate who has a seat, and on the board of the room."""
+    settings = current_app.settings  # type: ignore[attr-defined]
+    attempt = facility.seated_visitor(g.session, settings, g.now)
+    code = facility.code_on_the_board(g.session, settings, g.now)
+    return render_template("demo/workstation.html", person_here=attempt.person, room=attempt.session.room, code=code)
 
 
 @bp.get("/outbox")
