@@ -191,7 +191,10 @@ class Database:
 
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
-            if connection.get_execution_options().get("writes"):
+            options = connection.get_execution_options()
+            if options.get("patient"):  # an upgrade waits for another, however long that takes
+                connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+            if options.get("writes"):
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({TURN})")
 
         return engine

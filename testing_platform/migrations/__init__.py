@@ -28,7 +28,7 @@ def upgrade(db: Database, to: str = "head") -> None:
     """Under the lock: two processes starting together must not both create the tables."""
     with db.locked():
         found = config()
-        with db.engine.connect().execution_options(writes=True) as connection:
+        with db.engine.connect().execution_options(writes=True, patient=True) as connection:
             found.attributes["connection"] = connection
             command.upgrade(found, to)
             connection.commit()

@@ -223,8 +223,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("flag_id", "place", name=op.f("pk_flag_frames")),
     )
     with op.batch_alter_table("sessions", schema=None) as batch_op:
-        batch_op.create_check_constraint(op.f("ck_sessions_a_room_is_of_a_facility"), "mode = 'facility' OR room_id IS NULL")
         batch_op.add_column(sa.Column("room_id", sa.Integer(), nullable=True))
+        batch_op.create_check_constraint(op.f("ck_sessions_a_room_is_of_a_facility"), "mode = 'facility' OR room_id IS NULL")
         batch_op.create_foreign_key(batch_op.f("fk_sessions_room_id"), "rooms", ["room_id"], ["id"])
 
     # ### end Alembic commands ###
