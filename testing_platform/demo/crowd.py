@@ -20,7 +20,7 @@ from testing_platform import models
 from testing_platform.bus import open_database
 from testing_platform.demo import setup
 from testing_platform.demo.client import Away, CandidateClient, ProctorClient, Refused, delay
-from testing_platform.demo.figures import Figure
+from testing_platform.demo.figures import Figure, Scene
 from testing_platform.settings import Settings
 from testing_platform.web.logs import configure
 
@@ -37,6 +37,9 @@ ADMITTED_AFTER_ALL = 600.0
 # A visitor who sits at both windows is quicker than this; one who came as a candidate alone must not wait for ever.
 VISITOR_PATIENCE = 45.0
 ROUND = 3.0
+# What someone's camera shows, from how many seconds after the start and for how long: a few flags in the first minutes, then one now and then.
+HAPPENINGS = ((60.0, Scene.AWAY, 12.0), (110.0, Scene.VISITED, 10.0), (200.0, Scene.AWAY, 11.0))
+HAPPENS_EACH = (240.0, 480.0)
 
 QUESTIONS = (
     "May I drink some water?",
@@ -85,11 +88,18 @@ class Member:
         self.began = time.monotonic()
         self.client = CandidateClient(base, still=self._still, seed=person_id, connector=connector)
         self.pace = self.chance.uniform(15, 30)
+        self.scene = Scene.ALONE
+        self.people_only = False
         self.unsaved = asyncio.Event()
         self.helpers: list[asyncio.Task[Any]] = []
 
     def _still(self, width: int, height: int) -> bytes:
-        return self.figure.still(time.monotonic() - self.began, width, height)
+        return self.figure.still(time.monotonic() - self.began, width, height, self.scene)
+
+    async def show(self, scene: Scene, seconds: float) -> None:
+        self.scene = scene
+        await asyncio.sleep(seconds)
+        self.scene = Scene.ALONE
 
     async def _try(self, step: Callable[[], Awaitable[T]]) -> T:
         return await patiently(step, self.chance)
@@ -110,8 +120,10 @@ class Member:
             await self.client.close()
 
     def _prefer(self, kind: str, choices: list[str]) -> str:
-        people_only = kind == "detectors" and "people_only" in choices and self.chance.random() < 0.15
-        return "people_only" if people_only else choices[0]
+        if kind != "detectors" or "people_only" not in choices:
+            return choices[0]
+        self.people_only = self.chance.random() < 0.15
+        return "people_only" if self.people_only else choices[0]
 
     async def _check_in(self) -> bool:
         """From wherever this candidate stands to the test; false when there is no test to take any more."""
@@ -406,6 +418,23 @@ class Crowd:
             )
             self.members[asyncio.create_task(member.run())] = member
 
+    async def happen_forever(self) -> None:
+        """Now and then someone leaves the picture for a moment, or is not alone in it: something for the detectors to notice and a visitor to decide."""
+        begun, planned, shown = time.monotonic(), list(HAPPENINGS), set[int]()
+        while True:
+            after, scene, seconds = (
+                planned.pop(0)
+                if planned
+                else (time.monotonic() - begun + self.chance.uniform(*HAPPENS_EACH), self.chance.choice((Scene.AWAY, Scene.VISITED)), 11.0)
+            )
+            await asyncio.sleep(max(0.0, begun + after - time.monotonic()))
+            seen = [m for m in self.members.values() if m.client.status == "running" and not m.people_only and not m.client.offline]
+            if chosen := [m for m in seen if m.person_id not in shown] or seen:
+                member = self.chance.choice(chosen)
+                shown.add(member.person_id)
+                log.debug("happening", attempt=member.client.attempt, scene=scene)
+                await member.show(scene, seconds)
+
     async def run(self) -> None:
         await self._wait_for_server()
         connector = aiohttp.TCPConnector(limit=0, limit_per_host=0, keepalive_timeout=60)
@@ -415,6 +444,7 @@ class Crowd:
             min(LEFT_WAITING, self.count // 6),
         )
         watching = asyncio.create_task(proctor.run())
+        happening = asyncio.create_task(self.happen_forever())
         try:
             await self._fill(connector, first=True)
             log.info("crowd.ready", candidates=len(self.members))
@@ -430,9 +460,9 @@ class Crowd:
                 if len(self.members) < self.count:
                     await self._fill(connector, first=False)
         finally:
-            for task in (watching, *self.members):
+            for task in (watching, happening, *self.members):
                 task.cancel()
-            await asyncio.gather(watching, *self.members, return_exceptions=True)
+            await asyncio.gather(watching, happening, *self.members, return_exceptions=True)
             await proctor.client.close()
             await connector.close()
             self.db.close()

@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import lru_cache
 
 import cv2
@@ -15,6 +16,7 @@ cv2.setNumThreads(1)
 # One round of movement; every motion below has a period that divides it, so that the loop has no seam.
 LOOP_SECONDS = 40
 WIDTH, HEIGHT = 320, 240
+VISITOR = 1000  # between the seed of a figure and that of who comes by
 QUALITY = 72
 
 Image = NDArray[np.uint8]
@@ -45,24 +47,29 @@ class Pen:
 
     PARTS = 4  # bits below the pixel, so that slow movements do not jump
 
-    def __init__(self, image: Image, scale: float) -> None:
+    def __init__(self, image: Image, scale: float, moved: Point = (0, 0)) -> None:
         self.image = image
         self.scale = scale
+        self.moved = moved
         self.ink = max(1, round(1.3 * scale))
 
     def _at(self, point: Point) -> tuple[int, int]:
         unit = self.scale * (1 << self.PARTS)
-        return round(point[0] * unit), round(point[1] * unit)
+        return round((point[0] + self.moved[0]) * unit), round((point[1] + self.moved[1]) * unit)
+
+    def _lengths(self, axes: Point) -> tuple[int, int]:
+        unit = self.scale * (1 << self.PARTS)
+        return round(axes[0] * unit), round(axes[1] * unit)
 
     def oval(self, centre: Point, axes: Point, colour: Colour, angle: float = 0, outline: bool = True) -> None:
-        places = (self._at(centre), self._at(axes), angle, 0, 360)
+        places = (self._at(centre), self._lengths(axes), angle, 0, 360)
         cv2.ellipse(self.image, *places, colour, -1, cv2.LINE_AA, self.PARTS)
         if outline:
             cv2.ellipse(self.image, *places, INK, self.ink, cv2.LINE_AA, self.PARTS)
 
     def arc(self, centre: Point, axes: Point, start: float, end: float, colour: Colour = INK, width: float = 1.3, angle: float = 0) -> None:
         thickness = max(1, round(width * self.scale))
-        cv2.ellipse(self.image, self._at(centre), self._at(axes), angle, start, end, colour, thickness, cv2.LINE_AA, self.PARTS)
+        cv2.ellipse(self.image, self._at(centre), self._lengths(axes), angle, start, end, colour, thickness, cv2.LINE_AA, self.PARTS)
 
     def shape(self, points: list[Point], colour: Colour, outline: bool = True) -> None:
         corners = np.array([self._at(point) for point in points], np.int32)
@@ -76,6 +83,14 @@ class Pen:
 
     def box(self, left: float, top: float, width: float, height: float, colour: Colour, outline: bool = True) -> None:
         self.shape([(left, top), (left + width, top), (left + width, top + height), (left, top + height)], colour, outline)
+
+
+class Scene(StrEnum):
+    """What is before the camera."""
+
+    ALONE = "alone"
+    AWAY = "away"  # the chair is empty
+    VISITED = "visited"  # someone else has come into the picture
 
 
 @dataclass(frozen=True)
@@ -120,7 +135,7 @@ class Figure:
     """One made-up person at a desk."""
 
     seed: int
-    _loop: dict[int, bytes] = field(default_factory=dict, repr=False)
+    _loop: dict[tuple[int, Scene], bytes] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         chance = random.Random(f"figure {self.seed}")
@@ -168,33 +183,47 @@ class Figure:
 
     # ------------------------------------------------------------ pictures
 
-    def still(self, seconds: float, width: int = WIDTH, height: int = HEIGHT) -> bytes:
+    def still(self, seconds: float, width: int = WIDTH, height: int = HEIGHT, scene: Scene = Scene.ALONE) -> bytes:
         """The JPEG at an instant. Pictures of the usual size come from the loop, one a second, drawn once."""
         if (width, height) != (WIDTH, HEIGHT):
-            return self._jpeg(self.draw(seconds, width, height))
-        second = int(seconds) % LOOP_SECONDS
-        if second not in self._loop:
-            self._loop[second] = self._jpeg(self.draw(second))
-        return self._loop[second]
+            return self._jpeg(self.draw(seconds, width, height, scene))
+        # An empty room without a camera's noise would be taken for a picture that stands still.
+        if scene is Scene.AWAY:
+            return self._jpeg(self._noisy(self.draw(seconds, width, height, scene), seconds))
+        place = (int(seconds) % LOOP_SECONDS, scene)
+        if place not in self._loop:
+            self._loop[place] = self._jpeg(self.draw(place[0], scene=scene))
+        return self._loop[place]
+
+    def _noisy(self, image: Image, seconds: float) -> Image:
+        noise = np.random.default_rng([self.rng, int(seconds * 10)]).normal(0, 2, (*image.shape[:2], 1))
+        return np.clip(image + noise, 0, 255).astype(np.uint8)
 
     @staticmethod
     def _jpeg(image: Image) -> bytes:
         return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 
-    def draw(self, seconds: float, width: int = WIDTH, height: int = HEIGHT) -> Image:
+    def draw(self, seconds: float, width: int = WIDTH, height: int = HEIGHT, scene: Scene = Scene.ALONE) -> Image:
         scale = max(width / WIDTH, height / HEIGHT)
         image = _room(self.seed, width, height).copy()
         pen = Pen(image, scale)
-        pose = self.pose(seconds)
         if self.cat:
             self._cat(pen, seconds)
+        if scene is Scene.AWAY:
+            return image
+        if scene is Scene.VISITED:
+            Figure(self.seed + VISITOR)._sit(Pen(image, scale * 0.8, (160, 36)), seconds)
+        self._sit(pen, seconds)
+        return image
+
+    def _sit(self, pen: Pen, seconds: float) -> None:
+        pose = self.pose(seconds)
         head = (self.place[0] + pose.sway, self.place[1] + 0.5 * pose.breath + 3 * pose.nod)
         self._hair_behind(pen, head, pose)
         self._body(pen, pose)
         self._head(pen, head, pose)
         if pose.hand:
             self._hand(pen, head)
-        return image
 
     def room(self, width: int, height: int) -> Image:
         """What stays still behind the figure."""

@@ -11,9 +11,11 @@ pytest.importorskip("aiohttp")
 from testing_platform.delivery import pictures
 from testing_platform.demo.client import MOST_EVENTS, Contact, Journal, Page, RawSaver, delay
 from testing_platform.demo.crowd import ADMITTED_AFTER_ALL, VISITOR_PATIENCE, Proctor
-from testing_platform.demo.figures import LOOP_SECONDS, Figure
+from testing_platform.demo.figures import LOOP_SECONDS, Figure, Scene
 from testing_platform.proctor import wire
 from testing_platform.proctor.link import CALM, FOCUSED
+from testing_platform.proctor.signals import LIVE, Raised, Watch
+from testing_platform.proctor.vision import Eyes
 
 # ------------------------------------------------------------ figures
 
@@ -210,3 +212,16 @@ def test_only_a_pause_of_its_own_is_ended_by_the_simulated_proctor(proctor):
     proctor.paused.add(2)
     acts(proctor, rows, now=0)
     assert acts(proctor, rows, now=60) == [(2, "resume")]
+
+
+# ------------------------------------------------------------ what the detectors make of them
+
+
+@pytest.mark.parametrize("seed", [1, 4, 8, 14])
+@pytest.mark.parametrize(("scene", "signal"), [(Scene.ALONE, None), (Scene.AWAY, "no_face"), (Scene.VISITED, "multiple_faces")])
+def test_the_detectors_see_a_figure_as_a_person_and_flag_only_what_is_staged(seed, scene, signal):
+    eyes, watch, figure, raised = Eyes(), Watch(LIVE), Figure(seed), []
+    for second in range(60):
+        still = figure.still(second, scene=scene if 20 <= second < 32 else Scene.ALONE)
+        raised += [one.signal for one in watch.see(eyes.look(still), float(second)) if isinstance(one, Raised)]
+    assert raised == ([signal] if signal else [])
