@@ -36,7 +36,7 @@ def fill_facility(session: Session, settings: Settings, administration: Administ
     place = examinations.open_session(
         session,
         administration,
-        title="City Hall Annex, Room 120",
+        title="At City Hall, open session",
         mode=Mode.FACILITY,
         window=Window(now - timedelta(minutes=5), now + timedelta(hours=14)),
         zone=setup.ZONE,

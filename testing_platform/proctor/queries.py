@@ -198,6 +198,7 @@ def ledger(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) ->
     names = _names(session, attempt.id)
     causes = {
         "proctor": _("a proctor paused the test"),
+        "room": _("the whole room was paused"),
         "technical": _("the candidate’s line was lost and the questions were covered"),
         "our_fault": _("our own server was away"),
         "device": _("the test moved to another device"),

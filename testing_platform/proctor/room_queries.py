@@ -206,24 +206,26 @@ class Lost:
 
 
 def lost(session: Session, attempt: Attempt, now: datetime) -> Lost | None:
-    """The silence that is going on, or the one that ended when the test went to another workstation, unless time was given since."""
+    """The silence that is going on, or the one that ended when the test went to another workstation, less what was given for it."""
     if State(attempt.state) not in delivery.UNDER_WAY:
         return None
     last = attempt.contact.newest
     silent = now - last if last is not None and attempt.state == State.IN_PROGRESS else timedelta()
-    if silent >= attempt.contact_patience:
-        return Lost(span(silent), room_rules.lost_minutes(silent), False)
-    moved = session.scalars(
-        select(Event).where(Event.attempt_id == attempt.id, Event.kind == "room.taken_over").order_by(Event.id.desc()).limit(1)
-    ).first()
-    if moved is None:
-        return None
-    given = session.scalars(
-        select(TimeEntry.id).where(TimeEntry.attempt_id == attempt.id, TimeEntry.kind == "grant", TimeEntry.began_at >= moved.at).limit(1)
-    ).first()
-    silent = timedelta(seconds=int(moved.facts.get("silent_seconds", 0)))
-    minutes = room_rules.lost_minutes(silent)
-    return None if given is not None or minutes == 0 else Lost(span(silent), minutes, True)
+    moved, since = silent < attempt.contact_patience, last
+    if moved:
+        event = session.scalars(
+            select(Event).where(Event.attempt_id == attempt.id, Event.kind == "room.taken_over").order_by(Event.id.desc()).limit(1)
+        ).first()
+        if event is None:
+            return None
+        silent = timedelta(seconds=int(event.facts.get("silent_seconds", 0)))
+        since = event.at - silent
+    granted = session.scalars(
+        select(TimeEntry).where(TimeEntry.attempt_id == attempt.id, TimeEntry.kind == "grant", TimeEntry.began_at >= since)
+    )
+    owed = silent - sum((entry.amount for entry in granted if entry.amount is not None), timedelta())
+    minutes = room_rules.lost_minutes(owed)
+    return Lost(span(silent), minutes, moved) if minutes else None
 
 
 def happenings(session: Session, appointment: Appointment, attempt: Attempt | None) -> list[tuple[datetime, str]]:
@@ -362,9 +364,9 @@ def standing_words(standing: str) -> tuple[str, str]:
 def identity_words(code: str) -> str:
     known = {
         "city_badge": _("City employee badge"),
-        "driver_licence": _("driver’s license"),
-        "passport": _("passport"),
-        "other": _("another document"),
+        "driver_licence": _("Driver’s license"),
+        "passport": _("Passport"),
+        "other": _("Another document"),
     }
     kind, _colon, note = code.partition(": ")
     return note or known.get(kind, kind)
