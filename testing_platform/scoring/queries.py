@@ -161,7 +161,7 @@ def keys(session: Session, administration: Administration) -> list[Key]:
 def names(session: Session, ids: set[int | None]) -> dict[int, str]:
     """Of members of staff who acted."""
     rows = session.execute(select(Person.id, Person.name).where(Person.id.in_([one for one in ids if one is not None])))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 @dataclass(frozen=True)
