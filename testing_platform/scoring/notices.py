@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from flask_babel import force_locale, format_date, format_time
 from flask_babel import gettext as _
-from icalendar import Calendar, Event, vCalAddress
+from icalendar import Calendar, Event, Timezone, vCalAddress
 from sqlalchemy.orm import Session
 
 from testing_platform.accounts.models import Person
@@ -228,8 +229,14 @@ def calendar(settings: Settings, meeting: Meeting, summary: str, now: datetime, 
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     event.add("organizer", vCalAddress(f"mailto:{settings.help_email}"))
     found.add_component(event)
-    found.add_missing_timezones(date(starts_at.year, 1, 1), date(starts_at.year + 1, 12, 31))
-    return found.to_ical().decode()
+    before, begins, after = str(found.to_ical().decode()).partition("BEGIN:VEVENT")
+    return before + zone_text(meeting.zone, starts_at.year) + begins + after
+
+
+@lru_cache
+def zone_text(zone: str, year: int) -> str:
+    """The rules of the zone's clock in this year and the next. Written once: they cost more than the rest of an entry."""
+    return str(Timezone.from_tzid(zone, first_date=date(year, 1, 1), last_date=date(year + 1, 12, 31)).to_ical().decode())
 
 
 def uid(settings: Settings, attempt_id: int) -> str:
