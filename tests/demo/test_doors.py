@@ -101,7 +101,7 @@ def test_a_door_says_who_one_is_behind_it(pages):
         "Noor Hornbeam",
         "Vikram Opal",
         "Saoirse Malachite",
-        "Teodoro Tourmaline",
+        "Tadeo Topaz",
         "Celeste Pyrite",
     ):
         assert f"Come in as {name}" in page
