@@ -214,13 +214,20 @@ def invite(one: Administration) -> Any:
 @bp.post("/administrations/<int:administration_id>/withdraw")
 @allowed("interview.invite")
 def withdraw(one: Administration) -> Any:
-    number = request.form.get("invitation", type=int)
-    if number is None:
+    numbers = request.form.getlist("invitation", type=int)
+    if not numbers:
         raise errors.BadRequest(why="an invitation is needed")
-    invitation = g.session.get(InterviewInvitation, number)
-    if invitation is None or invitation.plan.administration_id != one.id:
-        raise errors.NotFound
-    name = invitation.result.person.name
-    results.withdraw_invitation(g.session, invitation, g.person, _settings(), g.now)
-    flash(_("The invitation of %(name)s is withdrawn, and a mail tells them so.", name=name), "success")
+    found = [g.session.get(InterviewInvitation, number) for number in numbers]
+    for invitation in found:
+        if invitation is None or invitation.plan.administration_id != one.id:
+            raise errors.NotFound
+        results.withdraw_invitation(g.session, invitation, g.person, _settings(), g.now)
+    flash(
+        ngettext(
+            "%(num)d invitation is withdrawn, and a mail says so.",
+            "%(num)d invitations are withdrawn, and a mail says so to each.",
+            len(found),
+        ),
+        "success",
+    )
     return redirect(_url(one), 303)

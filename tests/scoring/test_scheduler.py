@@ -343,8 +343,22 @@ def test_who_no_longer_passes_is_shown_and_withdrawn_by_a_person(app, db, visit,
     assert "Room 210" not in mine
     (number,) = re.findall(r'name="invitation" value="(\d+)"', page.get_data(as_text=True))
     assert visitor.post(base(world) + "/withdraw", {"invitation": number}).status_code == 303
-    assert "Ben Birch is withdrawn" in text(visitor.get(base(world)))
+    assert "1 invitation is withdrawn" in text(visitor.get(base(world)))
     assert "Ben Birch" not in text(visitor.get(base(world) + "?q=birch"))
+
+
+def test_several_are_withdrawn_together_or_none(app, db, visit, world, at):
+    sign(db, world)
+    visitor = scheduler(visit, world)
+    visitor.post(base(world) + "/invite", sent_form(preview(visitor, world)))
+    decide(db, world, 6)
+    with db.read() as session:
+        both = [str(number) for number in session.scalars(select(InterviewInvitation.id))]
+    # Ada passes still: nothing of the form is done.
+    assert visitor.post(base(world) + "/withdraw", {"invitation": both[::-1]}).status_code == 409
+    with db.read() as session:
+        assert session.scalars(select(InterviewInvitation.withdrawn_at)).all() == [None, None]
+    assert visitor.post(base(world) + "/withdraw", {"invitation": both[1:]}).status_code == 303
 
 
 def test_an_invitation_of_one_who_passes_is_not_withdrawn(app, db, visit, world):
