@@ -113,6 +113,9 @@ def _card(appointment: Appointment, attempt: Attempt | None) -> dict[str, Any]:
     news = queries.news(g.session, attempt) if attempt and attempt.submitted_at else None
     if news is not None:
         label, url = news
+    if place.mode == Mode.FACILITY and (attempt is None or (attempt.submitted_at is None and _way() != facility.WORKSTATION)):
+        # Nothing to press at home: the card says where to come, when, and what to bring.
+        url, post, state = None, False, "missed" if g.now >= place.window.closes_at and attempt is None else "come"
     return {
         "title": place.administration.examination.title,
         "opens_at": place.window.opens_at,
