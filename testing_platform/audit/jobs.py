@@ -1,8 +1,9 @@
-"""A check of the trail that somebody asked for on the page: the worker reads one slice in each of its rounds.
+"""A check of the trail that somebody asked for on the page: the worker reads a part in each of its rounds.
 
-Where it stands is written down after each slice, so whoever asked may leave and come back, and another worker may go on.
+Where it stands is written down after each part, so whoever asked may leave and come back, and another worker may go on.
 """
 
+import time
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,9 @@ from testing_platform.db import Database
 KIND = "trail.check"
 # How far back a round looks for a check that was asked for.
 BACK = 5_000
+# Entries read at once, and the seconds that one round may spend: deadlines and mail wait for no check.
+SLICE = 1_000
+SPEND = 0.4
 
 
 def newest(session: Session, back: int | None = None) -> Event | None:
@@ -49,7 +53,7 @@ def due(session: Session) -> bool:
 
 
 def go_on(db: Database, secret: bytes, now: datetime) -> None:
-    """Read the next slice, and judge when there is none. Reads outside the write transaction, which is short."""
+    """Read on for a moment, and judge at the end. Reads outside the write transaction, which is short."""
     verdict = None
     with db.read() as session:
         found = newest(session, BACK)
@@ -58,7 +62,11 @@ def go_on(db: Database, secret: bytes, now: datetime) -> None:
         facts, event, actor_id = found.facts, found.id, found.actor_id
         reading = rules.taken_up(facts["reading"])
         anchor = rules.read_anchor(facts["anchor"]) if facts["anchor"] else None
-        if not service.read_on(session, reading):
+        until = time.monotonic() + SPEND
+        while more := service.read_on(session, reading, SLICE):
+            if time.monotonic() >= until:
+                break
+        if not more:
             verdict = service.judge(session, reading, secret, [anchor] if anchor else [])
     with db.write() as session:
         again = newest(session, BACK)

@@ -220,7 +220,8 @@ def test_a_verification_is_done_by_the_worker_and_its_result_stands_on_the_page(
 
 def test_a_long_verification_goes_on_in_slices_and_may_be_left(app, db, auditor, monkeypatch):
     fill(db, 30)
-    monkeypatch.setattr(audit.read_on, "__defaults__", (10,))
+    monkeypatch.setattr(jobs, "SLICE", 10)
+    monkeypatch.setattr(jobs, "SPEND", 0)
     auditor.post("/auditor/check")
     worker.once(app)
     assert "Reading the trail: 10 of" in look(auditor, "/auditor/check")
