@@ -189,6 +189,23 @@ class Database:
             hide_parameters=True,
         )
 
+        from psycopg import Cursor, Error
+
+        class Discreet(Cursor[Any]):
+            """PostgreSQL adds the row that was refused to its error; that may be a person's, and errors go into the log."""
+
+            def execute(self, *given: Any, **more: Any) -> Any:
+                with _discreetly(Error):
+                    return super().execute(*given, **more)
+
+            def executemany(self, *given: Any, **more: Any) -> None:
+                with _discreetly(Error):
+                    super().executemany(*given, **more)
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, _: object) -> None:
+            connection.cursor_factory = Discreet
+
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
             options = connection.get_execution_options()
@@ -242,7 +259,7 @@ class Database:
         try:
             with Session(self._readers) as session:
                 yield session
-        except (DBAPIError, NoConnectionLeft) as problem:
+        except self.errors as problem:
             raise _as_refusal(problem) from problem
 
     @contextmanager
@@ -256,7 +273,7 @@ class Database:
                     self.before_commit(session)
                     session.commit()
                 connection.commit()
-        except (DBAPIError, NoConnectionLeft) as problem:
+        except self.errors as problem:
             raise _as_refusal(problem) from problem
         self.after_write()
 
@@ -331,6 +348,16 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+@contextmanager
+def _discreetly(kind: Any) -> Iterator[None]:
+    try:
+        yield
+    except kind as problem:
+        if problem.diag.message_primary:
+            problem.args = (problem.diag.message_primary,)
+        raise
 
 
 # SQLite's codes for a disk that is full, away, read-only or damaged, and for a lock that did not come.
