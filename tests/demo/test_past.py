@@ -62,12 +62,17 @@ def administration(session):
     return session.scalars(select(Administration).join(Form).where(Form.name == PLAN["form"])).one()
 
 
+def tests_of_the_past(session):
+    return session.scalars(
+        select(Attempt).join(Form, Form.id == Attempt.form_id).where(Form.name == PLAN["form"]).order_by(Attempt.id)
+    ).all()
+
+
 @pytest.fixture(scope="module")
 def sheets(db):
     """What each candidate chose in the end, by slot."""
     with db.read() as reading:
-        ids = reading.scalars(select(Attempt.id).order_by(Attempt.id)).all()
-        return {attempt_id: attempts.chosen(reading, attempt_id) for attempt_id in ids}
+        return {one.id: attempts.chosen(reading, one.id) for one in tests_of_the_past(reading)}
 
 
 # ------------------------------------------------------------ who they are
@@ -114,7 +119,7 @@ def test_who_has_little_time_is_cut_off_and_sends_nothing_later():
 
 def test_everyone_who_came_has_handed_in_a_form_of_sixty_items(session, administration):
     assert session.scalar(select(func.count()).select_from(FormSlot).where(FormSlot.form_id == administration.form_id)) == 60
-    found = session.scalars(select(Attempt).join(TestSession).where(TestSession.administration_id == administration.id)).all()
+    found = tests_of_the_past(session)
     assert Counter(one.state for one in found) == {"submitted": 412}
     booked = session.scalars(select(Appointment).where(Appointment.administration_id == administration.id)).all()
     assert len(booked) == 412 + PLAN["no_shows"]
@@ -123,16 +128,16 @@ def test_everyone_who_came_has_handed_in_a_form_of_sixty_items(session, administ
 
 
 def test_each_receipt_can_be_taken_again_from_the_stored_responses(session, sheets):
-    for one in session.scalars(select(Attempt)):
+    for one in tests_of_the_past(session):
         assert one.digest == rules.answers_digest(one.id, sheets[one.id])
         assert one.receipt_code == rules.receipt_code(one.digest)
 
 
 def test_some_ran_out_of_time_and_those_ended_on_their_deadline(session):
-    by = Counter(session.scalars(select(Attempt.submitted_by)))
+    by = Counter(one.submitted_by for one in tests_of_the_past(session))
     assert set(by) == {"candidate", "clock"}
     assert 5 <= by["clock"] <= 40
-    for one in session.scalars(select(Attempt)):
+    for one in tests_of_the_past(session):
         assert one.submitted_at <= one.deadline
         assert (one.submitted_at == one.deadline) == (one.submitted_by == "clock")
         assert one.deadline - one.started_at == timedelta(minutes=75) * float(one.multiplier)
