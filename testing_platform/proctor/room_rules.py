@@ -59,7 +59,7 @@ def plain(text: str) -> str:
 
 def matches(looked_for: str, name: str, number: str | None) -> bool:
     """Every word that was typed begins a word of the name, or stands in the number."""
-    words = plain(name).split()
+    words = plain(name.replace("-", " ")).split()
     digits = plain(number or "").replace(" ", "")
     # A number may be typed with its dashes, which part it into words.
     if digits and plain(looked_for).replace(" ", "") in digits:
