@@ -65,7 +65,7 @@ def greeting(person: Person) -> str:
 def closing(settings: Settings, person: Person) -> list[str]:
     found = [
         _(
-            "Questions? Call the help desk at %(phone)s (%(hours)s). You need not wait for an answer to this mail: nobody reads replies to it.",
+            "Questions? Call the help desk at %(phone)s (%(hours)s). Please do not answer this mail: nobody reads the replies.",
             phone=settings.help_phone,
             hours=settings.help_hours,
         ),

@@ -366,7 +366,8 @@ class Statistics:
 
     @property
     def sem_squared(self) -> Fraction:
-        return self.variance * (1 - max(Fraction(0), self.kr21 or Fraction(0)))
+        # A handful of very different scores can put KR-21 outside 0 to 1.
+        return self.variance * (1 - min(Fraction(1), max(Fraction(0), self.kr21 or Fraction(0))))
 
     def within_sem(self, counts: Sequence[int], cut: int) -> int:
         """How many raw scores lie within one SEM of the cut, on both sides."""

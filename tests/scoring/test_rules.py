@@ -372,3 +372,12 @@ def test_numbers_are_shown_rounded_half_up(value, shown):
 
 def test_the_page_has_the_cases_of_the_server():
     assert cases.FILE.read_text() == cases.text(), "python -m tests.scoring.cases writes them anew"
+
+
+@pytest.mark.parametrize("scores", [(6, 1), (0, 6), (6, 6), (3,)])
+def test_the_error_of_a_handful_of_scores_is_never_below_nothing(scores):
+    """Two people at the two ends put KR-21 above 1."""
+    counts = [scores.count(raw) for raw in range(7)]
+    found = rules.statistics(counts)
+    assert found.sem_squared >= 0
+    assert rules.root(found.sem_squared, 2) >= 0
