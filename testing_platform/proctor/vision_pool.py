@@ -108,7 +108,7 @@ class Pool:
         self._looking: set[int] = set()  # whose frame a worker has: the next waits, so that results keep the order of the frames
         self._more = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._pids: dict[int, int] = {}
+        self._running: dict[int, Worker] = {}
 
     @property
     def waiting(self) -> int:
@@ -118,7 +118,7 @@ class Pool:
     @property
     def pids(self) -> list[int]:
         """Of the workers that run now."""
-        return list(self._pids.values())
+        return [worker.pid for worker in self._running.values()]
 
     async def start(self) -> None:
         """Returns when every worker can see. Raises ModelWrong, or Died where they cannot."""
@@ -130,14 +130,17 @@ class Pool:
                 if isinstance(one, Worker):
                     await one.end()
             raise failed[0]
-        self._pids = {number: one.pid for number, one in enumerate(started) if isinstance(one, Worker)}
-        self._tasks = [asyncio.create_task(self._work(number, one)) for number, one in enumerate(started) if isinstance(one, Worker)]
+        self._running = {number: one for number, one in enumerate(started) if isinstance(one, Worker)}
+        self._tasks = [asyncio.create_task(self._work(number)) for number in self._running]
 
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        for worker in self._running.values():
+            await worker.end()
+        self._running.clear()
         for _, answer in self._asked:
             answer.cancel()
         self._asked.clear()
@@ -157,21 +160,17 @@ class Pool:
         self._more.set()
         return await answer
 
-    async def _work(self, number: int, worker: Worker) -> None:
-        try:
-            while True:
-                try:
-                    await self._serve(worker)
-                except Died:
-                    self.restarts += 1
-                    log.warning("worker.died", code=worker.process.returncode)
-                    del self._pids[number]
-                    await worker.end()
-                    worker = await self._another()
-                    self._pids[number] = worker.pid
-        finally:
-            self._pids.pop(number, None)
-            await worker.end()
+    async def _work(self, number: int) -> None:
+        while True:
+            worker = self._running[number]
+            try:
+                await self._serve(worker)
+            except Died:
+                self.restarts += 1
+                log.warning("worker.died", code=worker.process.returncode)
+                await worker.end()
+                del self._running[number]
+                self._running[number] = await self._another()
 
     async def _another(self) -> Worker:
         for tries in itertools.count():
