@@ -56,6 +56,15 @@ STATUS = {
     "wrong-take-over-code": 422,
     "incomplete-report": 422,
     "too-late-to-take-back": 409,
+    "key-in-use": 409,
+    "key-not-locked": 409,
+    "still-running": 409,
+    "scores-not-current": 409,
+    "nothing-to-decide": 409,
+    "already-proposed": 409,
+    "not-proposed": 409,
+    "second-person-needed": 409,
+    "stored-differs": 409,
 }
 
 

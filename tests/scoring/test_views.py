@@ -1,0 +1,347 @@
+"""The pages of scoring, asked as the analyst and the approver."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from testing_platform import clock
+from testing_platform.accounts.models import Person
+from testing_platform.accounts.rules import Area, Role
+from testing_platform.audit.models import AuditEntry
+from testing_platform.scoring import service
+from testing_platform.scoring.models import Key, PassingScoreDecision, QualifyingResult, ScoreRun
+from tests import make
+
+NUMBERS = {"vacancies_now": "2", "vacancies_expected": "1", "listed": "", "attend": "85", "reach": "72", "appointed": "45", "show": "100"}
+
+
+@pytest.fixture
+def place(db):
+    """Thirty-four have handed in; most chose a where the key of item 6 says b, and those who chose b knew less."""
+    now = clock.now() - timedelta(hours=12)
+    with db.write() as session:
+        where = make.place(session, now)
+        for n in range(34):
+            make.handed_in(session, where, 6 if n < 6 else 5 if n < 22 else 1 + n % 4, now)
+        for n, attempt in enumerate(session.scalars(select(make.Attempt))):
+            session.get_one(Person, attempt.person_id).name = f"Zelda Candidate-{n}"
+    return where
+
+
+@pytest.fixture
+def people(db):
+    with db.write() as session:
+        return {
+            "analyst": make.person(session, Role.ANALYST, name="Ana Lyst"),
+            "approver": make.person(session, Role.APPROVER, name="App Rover"),
+            "both": make.person(session, Role.ANALYST, Role.APPROVER, name="Bo Th"),
+        }
+
+
+@pytest.fixture
+def base(place):
+    return f"/analyst/administrations/{place.administration_id}"
+
+
+@pytest.fixture
+def sign_in(visit, people):
+    return lambda name: visit(people[name], Area.ANALYST)
+
+
+@pytest.fixture
+def analyst(sign_in):
+    return sign_in("analyst")
+
+
+@pytest.fixture
+def approver(sign_in):
+    return sign_in("approver")
+
+
+def text(reply, status=200):
+    assert reply.status_code == status, reply.get_data(as_text=True)[:2000]
+    page = reply.get_data(as_text=True)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page)).replace(" .", ".").replace(" ,", ",")
+
+
+@pytest.fixture
+def scored(analyst, base):
+    assert analyst.post(f"{base}/key/lock", {"number": "1"}).status_code == 303
+    assert analyst.post(f"{base}/scores").headers["Location"].endswith("/passing-score")
+
+
+@pytest.fixture
+def proposed(scored, analyst, base):
+    reply = analyst.post(f"{base}/passing-score/propose", {**NUMBERS, "cut": "4", "rationale": "Three vacancies within two years."})
+    assert reply.headers["Location"].endswith("/decision?number=1")
+
+
+def count(db, kind):
+    with db.read() as session:
+        return session.scalar(select(func.count()).select_from(kind))
+
+
+def test_the_steps_say_where_scoring_is(analyst, approver, base, people):
+    page = text(analyst.get(f"{base}/scoring"))
+    assert "Handed in, and count 34" in page
+    assert page.index("Everyone has handed in Done") < page.index("The key is looked at and locked Next")
+    analyst.post(f"{base}/key/lock", {"number": "1"})
+    assert "Version 1, locked by Ana Lyst" in text(analyst.get(f"{base}/scoring"))
+    assert "Make the raw scores" in text(analyst.get(f"{base}/scoring"))
+    # The approver reads; making scores is the analyst's.
+    assert "Make the raw scores" not in text(approver.get(f"{base}/scoring"))
+
+
+def test_the_analyst_may_end_open_sessions_from_the_page(db, analyst):
+    with db.write() as session:
+        where = make.place(session, clock.now())
+        make.handed_in(session, where, 3, clock.now())
+        make.examinations.book(session, make.person(session, Role.CANDIDATE), where, {}, clock.now())
+    base = f"/analyst/administrations/{where.administration_id}"
+    assert "End the sessions now" in text(analyst.get(f"{base}/scoring"))
+    analyst.post(f"{base}/scoring/end-sessions")
+    page = text(analyst.get(f"{base}/scoring"))
+    assert "Everyone has handed in Done" in page
+    assert "Did not come 1" in page
+
+
+def test_a_planted_key_stands_out_and_looking_is_in_the_trail(db, analyst, base):
+    page = text(analyst.get(f"{base}/key"))
+    assert "Item 6 I-6 Key b. Another option was chosen more often." in page
+    assert page.count("Look at this key ") == 1
+    item = text(analyst.get(f"{base}/key/items/6"))
+    assert "An option that is not keyed was chosen more often than the key." in item
+    assert "28 chose it" in item
+    with db.read() as session:
+        acts = session.scalars(select(AuditEntry.act).where(AuditEntry.act.like("key.%"))).all()
+    assert sorted(acts) == ["key.item_seen", "key.seen"]
+    assert count(db, Key) == 0
+
+
+def test_a_key_is_changed_with_a_reason_and_kept_in_versions(db, analyst, base):
+    change = f"{base}/key/items/6/change"
+    page = text(analyst.post(change, {"how": "some", "option": ["a"], "reason": " "}), 422)
+    assert "Say why the key changes" in page
+    assert count(db, Key) <= 1
+    assert "Choose at least one option" in text(analyst.post(change, {"how": "some", "reason": "why"}), 422)
+    assert analyst.post(change, {"how": "some", "option": ["a", "b"], "reason": "Both are right."}).status_code == 303
+    page = text(analyst.get(f"{base}/key"))
+    assert "Version 2, Ana Lyst Item 6: b → a or b. Both are right." in page
+    assert "No figure points to a key." in page
+    assert analyst.post(change, {"how": "drop", "reason": "Unclear."}).status_code == 303
+    assert "Item 6: a or b → dropped. Unclear." in text(analyst.get(f"{base}/key"))
+    assert "greatest raw score is then 5" in text(analyst.get(f"{base}/key"))
+
+
+def test_what_was_typed_stays_when_the_reason_is_missing(analyst, base):
+    page = analyst.post(f"{base}/key/items/6/change", {"how": "some", "option": ["a"], "reason": ""}).get_data(as_text=True)
+    checked = re.findall(r'id="option-(\w)"[^>]* checked', page)
+    assert checked == ["a"]
+
+
+def test_a_key_that_moved_on_is_not_locked_by_an_old_page(db, analyst, base):
+    analyst.post(f"{base}/key/items/6/change", {"how": "all", "reason": "Misprint."})
+    text(analyst.post(f"{base}/key/lock", {"number": "1"}), 409)
+    with db.read() as session:
+        assert session.scalars(select(Key).where(Key.locked_at.is_not(None))).all() == []
+
+
+def test_there_is_nothing_to_choose_before_the_scores(db, analyst, base):
+    assert "Nobody is scored" in text(analyst.get(f"{base}/passing-score"))
+    assert "The key is not locked" in text(analyst.post(f"{base}/scores"), 409)
+    assert count(db, ScoreRun) == 0
+
+
+def test_the_chooser_works_without_script(scored, analyst, base):
+    page = text(analyst.get(f"{base}/passing-score", query_string={**NUMBERS, "cut": "5"}))
+    assert "22 of 34 would pass ( 64.7 %)" in page
+    # 3 / 0.45 + 5 = 11.67 and 12 / 0.612 = 19.6, each rounded up.
+    assert "3 ÷ 0.45 + 5 → 12" in page
+    assert "(12 − 0) ÷ (0.85 × 0.72) → 20" in page
+    assert "Point cut 5" in page
+    # By guessing: six items with four options.
+    assert "1.5, s.d. 1.06" in page
+    for source in ("Civil Service Rules on certification", "the department's choice"):
+        assert source in page.replace("&#39;", "'")
+
+
+def test_the_chart_has_its_lines_and_a_table_twin(scored, analyst, base):
+    page = analyst.get(f"{base}/passing-score", query_string={**NUMBERS, "cut": "5"}).get_data(as_text=True)
+    bars = {int(raw): kind for kind, raw in re.findall(r'class="bar bar--(in|out)" data-raw="(\d)"', page)}
+    assert bars == {1: "out", 2: "out", 3: "out", 4: "out", 5: "in", 6: "in"}
+    assert "70 % line: 5" in page
+    assert "cut 5: 22 pass" in page
+    rows = dict(re.findall(r'<tr data-cut="(\d)".*?data-cell="passers">(\d+)<', page, re.S))
+    assert rows["0"] == "34"
+    assert rows["5"] == "22"
+    assert "style=" not in page.split("<main")[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "said"),
+    [
+        ("vacancies_now", "many", "Write a number."),
+        ("attend", "0", "Write a percent above 0 and up to 100."),
+        ("reach", "72.125", "Two places after the point at most."),
+        ("listed", "1.5", "Write a whole number"),
+    ],
+)
+def test_a_number_that_cannot_be_used_is_marked_at_its_box(db, scored, analyst, base, name, typed, said):
+    page = analyst.get(f"{base}/passing-score", query_string=NUMBERS | {name: typed}).get_data(as_text=True)
+    assert said in page.split(f'id="{name}-error"')[1][:120]
+    assert f'name="{name}" type="number" value="{typed}"' in page
+    again = analyst.post(f"{base}/passing-score/propose", {**NUMBERS, name: typed, "cut": "4", "rationale": "kept words"})
+    assert again.status_code == 422
+    assert "kept words" in again.get_data(as_text=True)
+    assert count(db, PassingScoreDecision) == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"rationale": ""}, "Write why."),
+        ({"attend": "90"}, "Write where they come from."),
+        ({"cut": "1"}, "Write why it lies below chance or minimum competence."),
+        ({"cut": "7"}, "That is no passing score"),
+        ({"cut": "x"}, "That is no passing score"),
+        ({"vacancies_now": "0", "vacancies_expected": "0"}, "Write a number."),
+    ],
+)
+def test_a_proposal_without_its_reasons_is_not_kept(db, scored, analyst, base, more, said):
+    reply = analyst.post(f"{base}/passing-score/propose", {**NUMBERS, "cut": "4", "rationale": "Enough."} | more)
+    assert said in text(reply, 422)
+    assert count(db, PassingScoreDecision) == 0
+
+
+def test_fewer_than_thirty_get_counts_only(db, analyst):
+    with db.write() as session:
+        now = clock.now() - timedelta(hours=12)
+        where = make.place(session, now)
+        for right in (6, 4, 3):
+            make.handed_in(session, where, right, now)
+    base = f"/analyst/administrations/{where.administration_id}"
+    analyst.post(f"{base}/key/lock", {"number": "1"})
+    analyst.post(f"{base}/scores")
+    page = text(analyst.get(f"{base}/passing-score", query_string={**NUMBERS, "cut": "4"}))
+    assert "2 of 3 would pass" in page
+    assert "counts only" in page
+    for word in ("Standard deviation", "KR-21", "SEM", "Share", "66.7"):
+        assert word not in page
+    assert "All pass, and it is not enough" in page
+
+
+def test_who_proposed_is_told_that_a_second_person_signs(db, analyst, proposed, base):
+    page = text(analyst.get(f"{base}/decision"))
+    assert "An approver, another person, signs it; you cannot sign twice." in page
+    assert "Type the passing score that you sign" not in page
+    assert "A second person signs" in text(analyst.post(f"{base}/decision/sign", {"number": "1", "typed": "4"}), 409)
+    assert count(db, QualifyingResult) == 0
+
+
+def test_one_who_holds_both_roles_signs_nothing_of_their_own(db, sign_in, scored, base):
+    both = sign_in("both")
+    both.post(f"{base}/passing-score/propose", {**NUMBERS, "cut": "4", "rationale": "Enough."})
+    assert "you cannot sign twice" in text(both.get(f"{base}/decision"))
+    text(both.post(f"{base}/decision/sign", {"number": "1", "typed": "4"}), 409)
+    assert count(db, QualifyingResult) == 0
+
+
+def test_the_second_person_sees_all_and_signs_by_typing_the_number(db, proposed, approver, analyst, base):
+    page = text(approver.get(f"{base}/decision"))
+    assert "Three vacancies within two years." in page
+    assert "worked out again just now from 34 stored raw scores and agrees" in page
+    assert "That is not the proposed passing score." in text(approver.post(f"{base}/decision/sign", {"number": "1", "typed": "5"}), 422)
+    assert count(db, QualifyingResult) == 0
+    assert approver.post(f"{base}/decision/sign", {"number": "1", "typed": "4"}).status_code == 303
+    assert count(db, QualifyingResult) == 34
+    page = text(approver.get(f"{base}/decision"))
+    assert "In force" in page
+    assert re.search(r"Proposed Ana Lyst .* Signed App Rover", page)
+    assert "This proposal no longer waits" in text(approver.post(f"{base}/decision/sign", {"number": "1", "typed": "4"}), 409)
+
+
+def test_the_second_person_may_send_it_back_with_a_reason(db, proposed, approver, analyst, base):
+    assert "Write why." in text(approver.post(f"{base}/decision/withdraw", {"number": "1", "reason": ""}), 422)
+    approver.post(f"{base}/decision/withdraw", {"number": "1", "reason": "Ask Finance about the vacancies."})
+    assert "Taken back by App Rover" in text(analyst.get(f"{base}/decision"))
+    # The numbers of the last proposal are where the next begins.
+    assert 'name="vacancies_now" type="number" value="2"' in analyst.get(f"{base}/passing-score").get_data(as_text=True)
+
+
+def test_a_stored_page_that_was_changed_cannot_be_signed(db, proposed, approver, base):
+    with db.write() as session:
+        decision = session.scalars(select(PassingScoreDecision)).one()
+        decision.table = [{**row, "passers": 1} for row in decision.table]
+    page = text(approver.get(f"{base}/decision"))
+    assert "The stored figures are not what the scores give" in page
+    assert "Type the passing score" not in page
+    text(approver.post(f"{base}/decision/sign", {"number": "1", "typed": "4"}), 409)
+    assert count(db, QualifyingResult) == 0
+
+
+PAGES = ("scoring", "key", "key/items/6", "passing-score", "decision")
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_no_page_of_scoring_names_a_candidate_or_says_who_passed(proposed, analyst, approver, base, signed):
+    if signed:
+        approver.post(f"{base}/decision/sign", {"number": "1", "typed": "4"})
+    for visitor in (analyst, approver):
+        for page in PAGES:
+            said = text(visitor.get(f"{base}/{page}"))
+            assert "Zelda" not in said
+            assert not re.search(r"\b(PASS|FAIL)\b|C-0\d{4}", said)
+
+
+def test_home_says_what_waits_and_only_to_whom_it_waits(analyst, approver, sign_in, base):
+    def home(visitor):
+        return text(visitor.get("/analyst/")).split("What needs you today")[1].split("All administrations")[0]
+
+    assert "Look at the key and lock it" in home(analyst)
+    assert "Look at the key" not in home(approver)
+    analyst.post(f"{base}/key/lock", {"number": "1"})
+    assert "Make the raw scores" in home(analyst)
+    analyst.post(f"{base}/scores")
+    assert "Propose a passing score" in home(analyst)
+    analyst.post(f"{base}/passing-score/propose", {**NUMBERS, "cut": "4", "rationale": "Enough."})
+    assert "signature" not in home(analyst)
+    assert "A passing score waits for your signature" in home(approver)
+    approver.post(f"{base}/decision/sign", {"number": "1", "typed": "4"})
+    assert "signature" not in home(approver)
+    assert "passing score" not in home(analyst)
+
+
+def test_a_changed_key_after_the_results_is_a_superseding_decision(db, proposed, approver, analyst, base):
+    approver.post(f"{base}/decision/sign", {"number": "1", "typed": "4"})
+    change = {"how": "all", "reason": "Misprint."}
+    assert "A passing score rests on this key" in text(analyst.post(f"{base}/key/items/6/change", change), 409)
+    analyst.post(f"{base}/key/items/6/change", change | {"superseding": "yes"})
+    page = text(analyst.get(f"{base}/scoring"))
+    assert "No longer current" in page
+    assert "34 results exist since" in page
+    analyst.post(f"{base}/key/lock", {"number": "2"})
+    analyst.post(f"{base}/scores")
+    analyst.post(f"{base}/passing-score/propose", {**NUMBERS, "cut": "5", "rationale": "Item 6 now counts for all."})
+    approver.post(f"{base}/decision/sign", {"number": "2", "typed": "5"})
+    with db.read() as session:
+        assert session.execute(select(PassingScoreDecision.number, PassingScoreDecision.outcome).order_by("number")).all() == [
+            (1, "superseded"),
+            (2, "approved"),
+        ]
+        assert session.scalar(select(func.count()).select_from(QualifyingResult)) == 68
+
+
+def test_scores_are_gathered_before_the_write_lock_is_taken(app, db, analyst, base, monkeypatch):
+    """Reading all answers takes long; other tests' answers must not wait for it."""
+    analyst.post(f"{base}/key/lock", {"number": "1"})
+    gather, inside = service.gather, []
+
+    def watched(session, *more):
+        inside.append(session.get_bind().get_execution_options().get("writes", False))
+        return gather(session, *more)
+
+    monkeypatch.setattr(service, "gather", watched)
+    analyst.post(f"{base}/scores")
+    assert inside == [False]
