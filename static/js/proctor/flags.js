@@ -38,7 +38,8 @@ export function mount(element, desk, again) {
   jump.addEventListener("click", showFirst);
 
   function add(id) {
-    const node = copy("flag");
+    const item = copy("flag");
+    const node = item.firstElementChild;
     node.id = `flag-${id}`;
     const note = part(node, "flag-note");
     note.id = `flag-${id}-note`;
@@ -52,7 +53,7 @@ export function mount(element, desk, again) {
       decide(id, name);
     });
     made.set(id, node);
-    return node;
+    return item;
   }
 
   const flagOf = (id) => flags.find((flag) => flag.id === id);
@@ -120,8 +121,7 @@ export function mount(element, desk, again) {
       const label = say(`flag.frame.${frame.place}`, { time });
       const words = document.createElement("span");
       words.append(Object.assign(document.createElement("b"), { textContent: say(`flag.place.${frame.place}`) }), ` ${time}`);
-      button.append(Object.assign(new Image(), { src: frame.url, alt: "", width: 320, height: 240 }), words);
-      button.setAttribute("aria-label", label);
+      button.append(Object.assign(new Image(), { src: frame.url, alt: say("flag.enlarge"), width: 320, height: 240 }), words);
       button.addEventListener("click", () => {
         const dialog = document.getElementById("still");
         const image = part(dialog, "image");
@@ -186,10 +186,9 @@ export function mount(element, desk, again) {
     show(found, row, now) {
       flags = found;
       shown = cards(shown, flags);
-      for (const [id, node] of made) if (!shown.includes(id)) node.remove();
       shown.forEach((id, at) => {
-        const node = made.get(id) ?? add(id);
-        if (shelf.children[at] !== node) shelf.insertBefore(node, shelf.children[at] ?? null);
+        const item = made.get(id)?.parentElement ?? add(id);
+        if (shelf.children[at] !== item) shelf.insertBefore(item, shelf.children[at] ?? null);
       });
       for (const flag of flags) describe(flag);
       describeHead();
