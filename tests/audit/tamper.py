@@ -1,13 +1,13 @@
 """What somebody with the database's password might do to the trail, in SQL and past every rule of ours."""
 
 import json
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from testing_platform.audit import rules
+from testing_platform.audit import rules, service
+from testing_platform.audit.models import AuditEntry
 from testing_platform.db import Database
 from tests.make import NOON
 
@@ -59,15 +59,20 @@ def swap(session: Session, one: int, other: int) -> None:
         session.execute(text(f"UPDATE audit_entries SET number = {new} WHERE number = {old}"))
 
 
-def write_anew(session: Session, first: int) -> None:
+def say(session: Session, number: int, **facts: Any) -> None:
+    """Change these facts of an entry, and nothing else."""
+    here = AuditEntry.number == number
+    before = session.scalar(select(AuditEntry.facts).where(here)) or {}
+    session.execute(update(AuditEntry).where(here).values(facts=before | facts))
+
+
+def write_anew(session: Session, first: int, **facts: Any) -> None:
     """Change entry `first`, and take every later hash anew: the chain itself is right again."""
-    session.execute(text(f"UPDATE audit_entries SET facts = '{{\"form\": 2}}' WHERE number = {first}"))
+    say(session, first, **(facts or {"form": 2}))
     previous = digest_of(session, first - 1) if first > 1 else rules.FIRST
-    for row in rows(session, first):
-        at = datetime.fromisoformat(f"{row['at']}+00:00")
-        facts = json.loads(row["facts"])
-        said = rules.digest(row["number"], previous, at, row["actor_id"], row["act"], row["object"], facts)
-        session.execute(text(f"UPDATE audit_entries SET previous = '{previous}', digest = '{said}' WHERE id = {row['id']}"))
+    for entry in service.sealed(session, first - 1):
+        said = rules.digest(entry.number, previous, entry.at, entry.actor_id, entry.act, entry.object, entry.facts)
+        session.execute(update(AuditEntry).where(AuditEntry.number == entry.number).values(previous=previous, digest=said))
         previous = said
 
 
