@@ -1,4 +1,4 @@
-"""kill -9 of each process under answer load: no acknowledged answer is missing, none is doubled."""
+"""kill -9 of each process and of the database under answer load: no acknowledged answer is missing, none is doubled."""
 
 import http.client
 import json
@@ -59,32 +59,40 @@ class Saver(threading.Thread):
             time.sleep(0.05)
 
 
-def kill_under_load(tmp_path, rounds):
-    with running(tmp_path, log_level="error") as stack:
+class Load:
+    """Candidates who answer all the time, and what was acknowledged to them."""
+
+    def __init__(self, stack):
+        self.stack = stack
         now = clock.now()
         with stack.db.write() as session:
             where = make.place(session, now)
-            ids = [make.attempt(session, where=where, now=now).id for _ in range(CANDIDATES)]
-        savers = [Saver(stack, i, tokens.make(stack.settings.secret, i, 1, now + timedelta(hours=4))) for i in ids]
-        for saver in savers:
+            self.ids = [make.attempt(session, where=where, now=now).id for _ in range(CANDIDATES)]
+        self.savers = [Saver(stack, i, tokens.make(stack.settings.secret, i, 1, now + timedelta(hours=4))) for i in self.ids]
+        for saver in self.savers:
             saver.start()
-        for _ in range(rounds):
-            for name in ("web", "worker", "live", "front"):
-                before = sum(len(saver.acked) for saver in savers)
-                stack.kill(name)
-                until = time.monotonic() + 30
-                # Answers go on after each death before the next one.
-                while sum(len(saver.acked) for saver in savers) < before + CANDIDATES and time.monotonic() < until:
-                    time.sleep(0.05)
-                assert sum(len(saver.acked) for saver in savers) >= before + CANDIDATES, f"nothing was saved for 30 s after {name} died"
-        for saver in savers:
+
+    @property
+    def acked(self):
+        return sum(len(saver.acked) for saver in self.savers)
+
+    def goes_on(self, after, seconds=30):
+        """Answers are saved again, one for each candidate on average. Fails when nothing is for that long."""
+        before, until = self.acked, time.monotonic() + seconds
+        while self.acked < before + CANDIDATES and time.monotonic() < until:
+            time.sleep(0.05)
+        assert self.acked >= before + CANDIDATES, f"nothing was saved for {seconds} s after {after}"
+
+    def check(self):
+        """How many were acknowledged; each of them is stored once, as it was given."""
+        for saver in self.savers:
             saver.stop.set()
-        for saver in savers:
+        for saver in self.savers:
             saver.join(20)
-        assert [saver.faults for saver in savers if saver.faults] == []
+        assert [saver.faults for saver in self.savers if saver.faults] == []
         missing, doubled = [], []
-        with stack.db.read() as session:
-            for saver in savers:
+        with self.stack.db.read() as session:
+            for saver in self.savers:
                 rows = session.scalars(select(Response).where(Response.attempt_id == saver.attempt_id)).all()
                 stored = {row.seq: (row.slot, row.option) for row in rows}
                 doubled += [saver.attempt_id] if len(stored) != len(rows) else []
@@ -92,16 +100,43 @@ def kill_under_load(tmp_path, rounds):
                 last = saver.acked[max(saver.acked)]
                 if len(saver.acked) == saver.given:
                     assert service.chosen(session, saver.attempt_id)[last["slot"]] == last["option"]
-            states = set(session.scalars(select(Attempt.state).where(Attempt.id.in_(ids))))
+            states = set(session.scalars(select(Attempt.state).where(Attempt.id.in_(self.ids))))
         assert (missing, doubled) == ([], [])
         # Waiting for a server of ours pauses nobody: the page had nothing covered.
         assert states == {"in_progress"}
-        return sum(len(saver.acked) for saver in savers)
+        return self.acked
+
+
+def kill_under_load(folder, rounds, **more):
+    with running(folder, log_level="error", **more) as stack:
+        load = Load(stack)
+        for _ in range(rounds):
+            for name in ("web", "worker", "live", "front"):
+                stack.kill(name)
+                load.goes_on(f"{name} died")
+        return load.check()
 
 
 @pytest.mark.timeout(300)
 def test_five_deaths_of_each_process_lose_and_double_nothing(tmp_path):
     assert kill_under_load(tmp_path, 5) > 100
+
+
+@pytest.mark.timeout(300)
+def test_deaths_of_each_process_and_of_the_database_itself_lose_and_double_nothing(tmp_path, postgres):
+    """On PostgreSQL, with several processes of web; its own death is an immediate stop, after which it recovers from its log."""
+    with running(tmp_path, log_level="error", database=postgres.empty()) as stack:
+        load = Load(stack)
+        load.goes_on("the start")
+        for _ in range(3):
+            postgres.server.stop("immediate")
+            time.sleep(0.5)
+            postgres.server.start()
+            load.goes_on("the database died")
+            for name in ("web", "worker"):
+                stack.kill(name)
+                load.goes_on(f"{name} died")
+        assert load.check() > 100
 
 
 @pytest.mark.long

@@ -15,6 +15,7 @@ from testing_platform import clock
 from testing_platform.accounts.rules import Role
 from testing_platform.delivery import service
 from testing_platform.delivery.models import Attempt, Response
+from tests.postgres import Postgres
 from tests.stack import Stack, running
 
 ROOT = Path(__file__).parent.parent.parent
@@ -67,9 +68,21 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running(tmp_path_factory.mktemp("stack"), log_level="warning", demo=True) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def stack_on_postgres(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Stack]:
+    with running(tmp_path_factory.mktemp("stack"), log_level="warning", demo=True, database=postgres.empty()) as found:
+        yield found
+
+
+@pytest.fixture
+def stack(kind: str, request: pytest.FixtureRequest) -> Stack:
+    found: Stack = request.getfixturevalue(f"stack_on_{kind}")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,7 @@ def test_forty_seconds_offline_cover_the_questions_at_twenty_and_give_back_exact
     assert candidate.chosen() == {1: "a", 2: "c"}
 
 
+@pytest.mark.both
 def test_a_second_device_makes_the_older_one_read_only(window, stack, taking):
     first = taking("Dora Device")
     first.choose(1)

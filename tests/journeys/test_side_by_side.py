@@ -24,6 +24,7 @@ def moving(canvas) -> bool:
     return len(set(seen)) >= 3 and max(max(picture[0::4]) for picture in seen) > 60
 
 
+@pytest.mark.both
 def test_a_candidate_takes_the_test_while_a_proctor_watches(window, stack):
     _, code = stack.candidate("Ana Side")
     candidate, proctor = window(Candidate), window(Proctor)
