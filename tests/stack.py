@@ -18,7 +18,7 @@ from typing import Any
 from testing_platform import clock
 from testing_platform.accounts import service as accounts
 from testing_platform.accounts.models import Person
-from testing_platform.accounts.rules import Area, Role
+from testing_platform.accounts.rules import ROLES_OF_AREA, Role
 from testing_platform.bus import open_database
 from testing_platform.db import Database
 from testing_platform.demo import setup
@@ -113,7 +113,7 @@ class Stack:
 
     def link(self, role: Role, number: int = 0) -> str:
         """A one-time link for a member of staff."""
-        area = {Role.PROCTOR: Area.PROCTOR, Role.LEAD_PROCTOR: Area.PROCTOR, Role.ANALYST: Area.ANALYST, Role.OPERATOR: Area.OPERATOR}[role]
+        area = next(area for area, roles in ROLES_OF_AREA.items() if role in roles)
         with self.db.write() as session:
             person = setup.person_with(session, role, number)
             token = accounts.make_link(session, self.settings.secret, person, area, clock.now())
