@@ -1,0 +1,139 @@
+"""From the last test handed in to the second signature, as an analyst and an approver do it."""
+
+from datetime import timedelta
+
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import func, select
+
+from testing_platform import clock
+from testing_platform.accounts.rules import Role
+from testing_platform.scoring.models import QualifyingResult
+from tests import make
+from tests.journeys.conftest import Person
+from tests.journeys.test_pages import look
+from tests.stack import running
+
+pytestmark = pytest.mark.journey
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    """One of its own: the other journeys test in the newest session, and these are over."""
+    with running(tmp_path_factory.mktemp("stack"), log_level="warning", demo=True) as found:
+        yield found
+
+
+@pytest.fixture
+def administration(stack):
+    """Thirty-six have handed in half a day ago."""
+    before = clock.now() - timedelta(hours=12)
+    with stack.db.write() as session:
+        where = make.place(session, before)
+        for n in range(36):
+            make.handed_in(session, where, 6 if n < 6 else 5 if n < 24 else 1 + n % 4, before)
+        return where.administration_id
+
+
+def sign_in(stack, window, role, width):
+    staff = window(Person, width=width, height=900)
+    staff.page.goto(stack.link(role))
+    staff.page.locator("main form button").first.click()
+    staff.page.wait_for_url("**/analyst/")
+    return staff
+
+
+def results(stack, administration):
+    with stack.db.read() as session:
+        return session.scalar(
+            select(func.count())
+            .select_from(QualifyingResult)
+            .join(make.Attempt)
+            .join(make.TestSession)
+            .where(make.TestSession.administration_id == administration)
+        )
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+def test_an_analyst_chooses_a_passing_score_and_an_approver_signs_it(window, stack, administration, width):
+    base = f"{stack.url}/analyst/administrations/{administration}"
+    analyst = sign_in(stack, window, Role.ANALYST, width)
+    page = analyst.page
+    look(analyst, "scoring-home")
+    page.goto(f"{base}/scoring")
+    look(analyst, "scoring-steps")
+    page.get_by_role("link", name="Open the key").click()
+    look(analyst, "scoring-key")
+    page.locator("a[href$='/key/items/6']").first.click()
+    look(analyst, "scoring-item")
+    page.locator("label[for=option-a]").click()
+    page.get_by_label("Reason").fill("Both are right.")
+    page.get_by_role("button", name="Make a new version").click()
+    page.get_by_role("button", name="Lock version 2").click()
+    page.get_by_role("button", name="Make the raw scores").click()
+    page.wait_for_url("**/passing-score")
+    look(analyst, "scoring-chooser-empty")
+
+    # The page follows the hand: vacancies by the keyboard on the slider, then a rate.
+    page.locator("#vacancies_now").fill("1")
+    expect(page.locator("[data-part=point]")).to_have_text("6")
+    slider = page.locator("[data-for=vacancies_expected]")
+    slider.focus()
+    for _ in range(2):
+        slider.press("ArrowRight")
+    expect(page.locator("#vacancies_expected")).to_have_value("2")
+    # 3 / 0.45 + 5 → 12 eligibles, 12 / 0.612 → 20 passers; with item 6 right for nearly all, 6 of 6 are enough.
+    expect(page.locator("[data-part=needed]")).to_have_text("20")
+    point = page.locator("[data-part=point]").inner_text()
+    expect(page.locator("[data-part=cut-number]")).to_have_text(point)
+    expect(page.locator(f"tr[data-cut='{point}'] [data-cell=note]")).to_contain_text("point cut")
+    # The cut stays where it was put, whatever the numbers say afterwards.
+    page.locator("#cut").fill("3")
+    page.locator("#attend").fill("80.5")
+    expect(page.locator("[data-part=cut-number]")).to_have_text("3")
+    expect(page.locator(".cut__says")).to_contain_text("cut 3:")
+    look(analyst, "scoring-chooser")
+    # What the server makes of the same numbers is what the page has shown.
+    names = ("probability", "appointments", "interviews", "passers", "point", "assured", "needed", "within", "sum-e", "sum-m")
+    shown = {name: page.locator(f"[data-part='{name}']").inner_text() for name in names}
+    table = page.locator(".outcomes tbody").inner_text()
+    query = "&".join(
+        f"{name}={page.locator('#' + name).input_value()}"
+        for name in ("vacancies_now", "vacancies_expected", "listed", "attend", "reach", "appointed", "show", "cut")
+    )
+    plain = page.request.get(f"{base}/passing-score?{query}").text()
+    page.evaluate(
+        "text => { document.querySelector('main').outerHTML = new DOMParser().parseFromString(text, 'text/html').querySelector('main').outerHTML }",
+        plain,
+    )
+    assert {name: page.locator(f"[data-part='{name}']").inner_text() for name in names} == shown
+    assert page.locator(".outcomes tbody").inner_text().split() == table.split()
+
+    page.goto(f"{base}/passing-score?{query}")
+    page.get_by_label("Why this passing score").fill("Three vacancies within two years.")
+    page.get_by_label("Where these rates come from").fill("The administration of 2024.")
+    page.get_by_role("button", name="Propose this passing score").click()
+    page.wait_for_url("**/decision?number=1")
+    expect(page.get_by_text("you cannot sign twice")).to_be_visible()
+    look(analyst, "scoring-proposal")
+    assert results(stack, administration) == 0
+
+    approver = sign_in(stack, window, Role.APPROVER, width)
+    page = approver.page
+    look(approver, "scoring-home-approver")
+    page.locator(f"a[href='/analyst/administrations/{administration}/decision']").click()
+    look(approver, "scoring-proposal-approver")
+    page.get_by_label("Type the passing score that you sign").fill("4")
+    page.get_by_role("button", name="Sign", exact=True).click()
+    expect(page.get_by_text("Nothing was signed")).to_be_visible()
+    assert results(stack, administration) == 0
+    page.get_by_label("Type the passing score that you sign").fill("3")
+    page.get_by_role("button", name="Sign", exact=True).click()
+    page.wait_for_url("**/decision?number=1")
+    look(approver, "scoring-decision")
+    assert results(stack, administration) == 36
+    # Printed, it is a memo: no navigation, no form.
+    page.emulate_media(media="print")
+    expect(page.locator(".rail")).to_be_hidden()
+    expect(page.locator("details")).to_be_hidden()
+    assert analyst.troubles == approver.troubles == []
