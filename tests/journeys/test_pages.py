@@ -115,6 +115,7 @@ def test_proctor_pages(window, stack, taking, width):
     [
         (Role.ANALYST, ["/analyst/", "/analyst/administrations/1", "/analyst/bulletins", "/analyst/bulletins/1", "/analyst/forms/1"]),
         (Role.OPERATOR, ["/operator/"]),
+        (Role.AUDITOR, ["/auditor/", "/auditor/trail", "/auditor/entries/1", "/auditor/check", "/auditor/receipt"]),
         (None, ["/demo/outbox", "/no-such-page", "/candidate/in/used-up", "/analyst/sign-in"]),
     ],
 )
