@@ -464,15 +464,14 @@ class Live:
 
     async def _store_flags(self, attempt_id: int, seeing: Seeing, deeds: list[flags.Deed]) -> None:
         async with seeing.storing:
-            for deed in deeds:
-                work = await self._flag_work(attempt_id, seeing, deed)
-                # Evidence is not dropped because the disk was full for a moment.
-                while True:
-                    try:
-                        await self.store(work)
-                        break
-                    except errors.Unavailable:
-                        await asyncio.sleep(2)
+            works = [await self._flag_work(attempt_id, seeing, deed) for deed in deeds]
+            # Evidence is not dropped because the disk was full for a moment.
+            while True:
+                try:
+                    await self.store(lambda session: [work(session) for work in works])
+                    break
+                except errors.Unavailable:
+                    await asyncio.sleep(2)
         # The tile's row says it anew by itself; who has this candidate before them reads the flag as it grows.
         self._touch_focused(seeing.session_id, attempt_id)
 

@@ -7,10 +7,12 @@ import json
 import time
 import urllib.error
 import urllib.request
+import uuid
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -26,15 +28,16 @@ from testing_platform.accounts.models import Person
 from testing_platform.accounts.rules import Role
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery import tokens
-from testing_platform.delivery.models import Attempt, Contact, MediaKey, Ticket
+from testing_platform.delivery.models import Attempt, Consent, Contact, MediaKey, Ticket
 from testing_platform.delivery.rules import State
 from testing_platform.demo import setup
 from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import ProctorAssignment
-from testing_platform.proctor import wire
+from testing_platform.proctor import flag_service, wire
 from testing_platform.proctor.link import ConsoleLink
 from testing_platform.proctor.live import RECHECK_EACH, Console, Live
-from testing_platform.proctor.models import EvidenceStill, PageEvent
+from testing_platform.proctor.models import EvidenceStill, Flag, FlagFrame, PageEvent, VisionSettings
+from testing_platform.proctor.signals import LIVE
 from testing_platform.storage import Folder, Vault
 from tests import make
 from tests.make import NOON
@@ -515,3 +518,190 @@ def test_the_health_page_answers_without_an_upgrade_and_nothing_else_does(stack)
     assert urllib.request.urlopen(stack.url + "/live/health", timeout=5).read() == b"ok\n"
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(stack.url + "/live/candidate", timeout=5)
+
+
+# ------------------------------------------------------------ flags
+
+CLIPS = Path(__file__).parent.parent.parent.parent / "shared" / "media" / "clips"
+
+
+def pictures(*what):
+    """Pictures of a camera with its noise, one a second: `("one", 5), ("two", 8)`. From the clips where they are, else from scikit-image's astronaut."""
+    clips = {"one": "one_face_a", "two": "two_faces", "nobody": "no_face"}
+    found, rng = [], np.random.default_rng(3)
+    for kind, seconds in what:
+        path = CLIPS / f"{clips[kind]}.mjpeg"
+        if path.exists():
+            frames = [b"\xff\xd8\xff" + one for one in path.read_bytes().split(b"\xff\xd8\xff")[1:]]
+            images = [cv2.resize(cv2.imdecode(np.frombuffer(frames[n % 40], np.uint8), 1), (320, 240)) for n in range(seconds)]
+        else:
+            images = [drawn(kind, n) for n in range(seconds)]
+        noisy = [np.clip(image + rng.normal(0, 1.5, (240, 320, 1)), 0, 255).astype(np.uint8) for image in images]
+        found += [cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 70])[1].tobytes() for image in noisy]
+    return found
+
+
+def drawn(kind, n):
+    from skimage.data import astronaut
+
+    room, sway = np.full((240, 320, 3), 150, np.uint8), round(3 * np.sin(n))
+    room[:40] = 90
+    face = cv2.cvtColor(cv2.resize(astronaut()[:360, 80:380], (150, 180)), cv2.COLOR_RGB2BGR)
+    for left, one in [(4 + sway, face), (164 - sway, face[:, ::-1])][: {"nobody": 0, "two": 2}.get(kind, 1)]:
+        room[55:235, left : left + 150] = one
+    return room
+
+
+async def film(ws, stills, each=1.0):
+    for seq, still in enumerate(stills, 1):
+        began = time.monotonic()
+        await ws.send(frame(seq, payload=still))
+        assert (await hear(ws, "frame_ack"))["seq"] == seq
+        if seq % 5 == 0:
+            await say(ws, t="hb", at=seq)
+        await asyncio.sleep(max(0.0, each - (time.monotonic() - began)))
+
+
+def flags_of(stack, attempt_id, ready=lambda found: True, seconds=15):
+    """The flags once `ready` likes them: what a picture amounts to is stored within a second or so."""
+    until = time.monotonic() + seconds
+    while True:
+        with stack.db.read() as session:
+            rows = session.scalars(select(Flag).where(Flag.attempt_id == attempt_id).order_by(Flag.began_at)).all()
+            found = [(flag, sorted(one.place for one in flag.frames)) for flag in rows]
+        if ready(found) or time.monotonic() > until:
+            return found
+        time.sleep(0.2)
+
+
+def attempt_row(stack, attempt_id):
+    with stack.db.read() as session:
+        return tuple(session.execute(select(Attempt.__table__).where(Attempt.__table__.c.id == attempt_id)).one())
+
+
+@pytest.fixture
+def sighted(stack):
+    """The stack once its vision workers can see."""
+    until = time.monotonic() + 60
+    while '"vision.ready"' not in stack.log.read_text():
+        assert time.monotonic() < until, stack.log.read_text()[-2000:]
+        time.sleep(0.2)
+    return stack
+
+
+@pytest.mark.parametrize(("kind", "signal", "ended"), [("two", "multiple_faces", False), ("nobody", "no_face", True)])
+def test_what_the_camera_shows_becomes_a_flag_with_three_pictures_and_nothing_else(sighted, taker, kind, signal, ended):
+    before = attempt_row(sighted, taker.id)
+
+    async def walk():
+        async with socket(sighted) as ws:
+            await enter(ws, taker.ticket())
+            await asyncio.sleep(0.5)
+            await film(ws, pictures(("one", 8), (kind, 12), ("one", 10)) if ended else pictures(("one", 8), (kind, 18)))
+
+    run(walk())
+    # Who leaves ends what is open.
+    found = flags_of(sighted, taker.id, lambda found: found and all(flag.ended_at for flag, _ in found))
+    assert [(flag.signal, places, flag.outcome) for flag, places in found] == [(signal, ["after", "at", "before"], "open")]
+    flag = found[0][0]
+    assert 6 < (flag.ended_at - flag.began_at).total_seconds() < 20
+    assert flag.began_at < flag.raised_at
+    assert attempt_row(sighted, taker.id) == before
+    with sighted.db.read() as session:
+        wrapped = session.get_one(MediaKey, taker.id).wrapped
+        store = Folder(sighted.settings.data / "objects")
+        for one in session.scalars(select(FlagFrame).where(FlagFrame.flag_id == flag.id)):
+            still = Vault(sighted.settings.vault_key, store).get(wrapped, one.object_name)
+            assert hashlib.sha256(still).hexdigest() == one.sha256
+            assert still not in store.get(one.object_name)
+        assert session.get_one(VisionSettings, flag.settings_number).profile == LIVE.as_dict()
+
+
+@pytest.mark.parametrize("why", ["people only", "paused", "handed in"])
+def test_software_does_not_look_at_whoever_chose_people_alone_or_whose_clock_stands(sighted, taker, why):
+    now = clock.now()
+    with sighted.db.write() as session:
+        if why == "people only":
+            session.add(Consent(attempt_id=taker.id, kind="detectors", choice="people_only", text_version="1", locale="en", at=now))
+
+    async def walk():
+        async with socket(sighted) as ws:
+            await enter(ws, taker.ticket())
+            with sighted.db.write() as session:
+                attempt = session.get_one(Attempt, taker.id)
+                if why == "paused":
+                    attempts.hold(session, attempt, attempts.Event.PAUSE, attempts.Who.PROCTOR, now, clock.now(), cause="proctor")
+                if why == "handed in":
+                    attempts.submit(session, attempt, clock.now())
+            await asyncio.sleep(1.5)
+            with contextlib.suppress(ConnectionClosed):
+                await film(ws, pictures(("one", 3), ("nobody", 10)))
+
+    run(walk())
+    time.sleep(1)
+    assert flags_of(sighted, taker.id) == []
+
+
+def test_consoles_hear_of_a_flag_and_of_its_decision_and_the_candidate_hears_of_neither(sighted, taker, proctor):
+    told = []
+
+    async def walk():
+        async with socket(sighted) as ws, socket(sighted, "/live/proctor", PROCTOR) as console:
+            await enter(ws, taker.ticket())
+            await say(console, t="hello", ticket=ticket(sighted, proctor, session_id=taker.session_id))
+            await hear(console, "welcome")
+            await say(console, t="subscribe", tiles=[], focus=taker.id)
+            await hear(console, "snapshot")
+            # Larger and faster for who is looked at alone; everything else that comes is kept.
+            for seq, still in enumerate(pictures(("one", 3), ("two", 7)), 1):
+                await ws.send(frame(seq, payload=still))
+                while (message := json.loads(await ws.recv()))["t"] != "frame_ack":
+                    told.append(message)
+                await asyncio.sleep(1)
+
+            async def row(wanted):
+                async with asyncio.timeout(10):
+                    while True:
+                        delta = await hear(console, "delta")
+                        for found in delta["rows"]:
+                            if found["id"] == taker.id and wanted(found):
+                                return found, taker.id in delta["touched"]
+
+            shown, touched = await row(lambda found: found["open_flags"] == 1)
+            assert shown["active_flags"] == [{"signal": "multiple_faces", "count": 2}]
+            assert touched
+            ((flag, _),) = flags_of(sighted, taker.id)
+            began = time.monotonic()
+            with sighted.db.write() as session:
+                flag_service.decide(
+                    session, session.get_one(Attempt, taker.id), session.get_one(Flag, flag.id), session.get_one(Person, proctor),
+                    flag_service.Decision.DISMISS, str(uuid.uuid4()), "", clock.now(),
+                )  # fmt: skip
+            shown, touched = await row(lambda found: found["open_flags"] == 0)
+            assert shown["active_flags"] == []
+            assert touched
+            assert time.monotonic() - began < 2
+            await say(ws, t="hb", at=9)
+            while (message := json.loads(await ws.recv()))["t"] != "hb":
+                told.append(message)
+
+    run(walk())
+    assert {(message["t"], message.get("action")) for message in told} <= {("command", "rate")}
+    assert "flag" not in json.dumps(told)
+
+
+def test_a_killed_live_ends_its_open_flags_where_they_were_last_seen_when_it_comes_back(sighted, taker):
+    async def walk():
+        async with socket(sighted) as ws:
+            await enter(ws, taker.ticket())
+            await film(ws, pictures(("one", 3), ("two", 7)))
+            found = flags_of(sighted, taker.id, lambda found: found)
+            assert [flag.ended_at for flag, _ in found] == [None]
+            sighted.kill("live")
+
+    with contextlib.suppress(ConnectionClosed):
+        run(walk())
+    ((flag, _),) = flags_of(sighted, taker.id, lambda found: found and found[0][0].ended_at, 30)
+    assert flag.ended_at is not None
+    assert flag.raised_at <= flag.ended_at <= clock.now() - timedelta(seconds=0.5)
+    sighted.wait("/live/health")
