@@ -223,6 +223,10 @@ def test_a_stuck_workstation_works_on_and_the_test_moves_with_every_answer(windo
     expect(fresh.page.locator("[data-banner]")).to_contain_text("1 more minute", timeout=12_000)
 
 
+def open_all(page):
+    page.locator("details").evaluate_all("all => all.forEach(one => (one.open = true))")
+
+
 def to(page, selector):
     for _ in range(150):
         if page.evaluate("selector => document.activeElement?.matches(selector) ?? false", selector):
@@ -322,8 +326,7 @@ def test_the_pages_of_the_room_and_the_workstation(window, stack, seat, width):
         page.goto(f"{proctor.base}?show={show}")
         page.locator("[data-row] a").first.click()
         page.wait_for_url("**/people/*")
-        for closed in page.locator("details:not([open]) > summary").all():
-            closed.click()
+        open_all(page)
         look(proctor, f"room-person-{show}")
     page.goto(f"{proctor.base}/irregularities")
     page.locator("#text").fill("A door fell shut.")
@@ -351,8 +354,7 @@ def test_the_pages_of_the_room_and_the_workstation(window, stack, seat, width):
     candidate.saved()
     look(candidate, "workstation-test")
     proctor.person(name)
-    for closed in page.locator("details:not([open]) > summary").all():
-        closed.click()
+    open_all(page)
     look(proctor, "room-person-testing")
     page.get_by_role("button", name="Move, and make a code").click()
     page.wait_for_load_state()
