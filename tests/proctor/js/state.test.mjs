@@ -128,3 +128,32 @@ const MAY = [
 for (const [act, changes, me, reason] of MAY) {
   test(`${me.lead ? "lead" : "proctor"}: ${act} ${JSON.stringify(changes)}`, () => assert.equal(state.permitted(row(1, changes), me)[act], reason));
 }
+
+test("flags come after every concern and before nothing, and are no concern themselves", () => {
+  const flagged = row(1, { open_flags: 3, active_flags: [{ signal: "no_face", count: 0 }] });
+  assert.deepEqual(state.concern(flagged, view()), { rank: 0, code: null });
+  const order = [flagged, row(2, { link: "degraded" }), row(3, { link: "degraded", open_flags: 1 }), row(4), row(5, { unread: 1 })];
+  order.sort((a, b) => state.precedence(b, view()) - state.precedence(a, view()));
+  assert.deepEqual(order.map(({ id }) => id), [5, 3, 2, 1, 4]);
+});
+
+test("a flag is spoken of when it comes, once for each candidate, and not again while it lasts", () => {
+  const with_ = (...signals) => row(1, { active_flags: signals.map((signal) => ({ signal, count: 0 })) });
+  const rows = (...all) => new Map(all.map((one) => [one.id, one]));
+  assert.deepEqual(state.noticed(rows(row(1)), rows(with_("no_face"), row(2))), [{ id: 1, flag: { signal: "no_face", count: 0 } }]);
+  assert.deepEqual(state.noticed(rows(with_("no_face")), rows(with_("no_face"))), []);
+  assert.deepEqual(state.noticed(rows(with_("no_face")), rows(with_())), []);
+  assert.equal(state.noticed(rows(with_("no_face")), rows(with_("no_face", "too_dark")))[0].flag.signal, "too_dark");
+});
+
+test("undecided flags are read first, the oldest on top, then decided ones, the newest on top", () => {
+  const flags = [[1, 10, "dismissed"], [2, 20, "open"], [3, 30, "confirmed"], [4, 40, "open"]].map(([id, began_at, outcome]) => ({ id, began_at, outcome }));
+  assert.deepEqual(state.readingOrder(flags).map(({ id }) => id), [2, 4, 3, 1]);
+});
+
+const PLACES = [
+  [0, 50, 0, 50], [50, 60, 50, 10], [50, null, 50, 50], [50, 50, 50, 1], [100, null, 99, 1], [-20, 10, 0, 10], [150, 160, 99, 1],
+];
+for (const [began_at, ended_at, left, width] of PLACES) {
+  test(`a flag from ${began_at} to ${ended_at} of 100 has its place on the strip`, () => assert.deepEqual(state.place({ began_at, ended_at }, 0, 100), { left, width }));
+}

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { columns, extended, leftAlone, matches, moved, paged, worstFirst } from "../../../static/js/proctor/tiles.js";
+import { columns, extended, flagLine, leftAlone, matches, moved, paged, worstFirst } from "../../../static/js/proctor/tiles.js";
 
 const row = (id, changes = {}) => ({ id, name: `Candidate ${id}`, number: String(4000 + id), state: "in_progress", ...changes });
 const ids = (rows) => rows.map(({ id }) => id);
@@ -35,6 +35,10 @@ const SHOWN = [
   ["all", " munoz ", { name: "José Muñoz" }, false, true],
   ["all", "4001", {}, false, true],
   ["all", "zhang", {}, false, false],
+  ["flags", "", {}, true, false],
+  ["flags", "", { open_flags: 2 }, false, true],
+  ["flags", "", { open_flags: 2, state: "submitted" }, false, true],
+  ["look", "", { open_flags: 2 }, false, false],
 ];
 for (const [filter, query, changes, look, shown] of SHOWN) {
   test(`filter ${filter} "${query}" ${JSON.stringify(changes)}`, () => assert.equal(matches(row(1, changes), filter, query, look), shown));
@@ -69,4 +73,19 @@ const MOVES = [
 ];
 for (const [at, key, to] of MOVES) {
   test(`from tile ${at}, ${key}`, () => assert.equal(moved(at, key, 4, 10), to));
+}
+
+const say = (name, { count }) => `${count} ${name}`;
+const WORDS = { no_face: "nobody seen", too_dark: "picture dark", other: "something" };
+const LINES = [
+  [{}, ""],
+  [{ open_flags: 0, active_flags: [] }, ""],
+  [{ open_flags: 2, active_flags: [] }, "2 flag.count"],
+  [{ open_flags: 1, active_flags: [{ signal: "no_face", count: 0 }] }, "Nobody seen"],
+  [{ open_flags: 3, active_flags: [{ signal: "multiple_faces", count: 2 }] }, "2 flag.people · 3 flag.count"],
+  [{ open_flags: 2, active_flags: [{ signal: "no_face", count: 0 }, { signal: "too_dark", count: 0 }] }, "Nobody seen · Picture dark"],
+  [{ open_flags: 1, active_flags: [{ signal: "of a later version", count: 0 }] }, "Something"],
+];
+for (const [flags, line] of LINES) {
+  test(`a tile says "${line}"`, () => assert.equal(flagLine(say, WORDS, row(1, flags)), line));
 }
