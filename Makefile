@@ -26,8 +26,9 @@ assets: $(VENV)/.installed ## build the style sheets and put scripts, fonts and 
 run: $(VENV)/.installed assets ## set everything up and start the demo on http://localhost:8000
 	@TESTING_PLATFORM_DATA="$${TESTING_PLATFORM_DATA:-$(CURDIR)/data}" $(BIN)/testing-platform demo $(ARGS)
 
-browser: ## install Chromium and what the tests need, when this user may
+browser: ## install Chromium, PostgreSQL and what the tests need, when this user may
 	@tools/browser.sh
+	@tools/postgres.sh
 
 test: browser $(VENV)/.installed-test assets ## set up what the tests need and run them all
 	$(BIN)/python -m pytest -m "not long" $(ARGS)

@@ -1,12 +1,14 @@
 """Answers saved durably, against an empty route of a bare Flask app on the same server, while live and worker write at the rates of an exam."""
 
 import asyncio
+import contextlib
 import re
 import sys
 import tempfile
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -194,14 +196,31 @@ def verify(settings: Settings, kept: Kept) -> int:
     return sum(kept.events.values())
 
 
-def run(report: Report, quick: bool, port: int) -> float:
+@contextlib.contextmanager
+def database_of(kind: str) -> Iterator[str]:
+    """The address of an empty database of that kind; SQLite's is in the data folder."""
+    if kind == "sqlite":
+        yield ""
+        return
+    try:
+        from postgres import Server as Postgres
+
+        server = Postgres()
+    except (ImportError, FileNotFoundError) as problem:
+        raise click.ClickException(str(problem)) from None
+    with server:
+        yield server.create("bench")
+
+
+def run(report: Report, quick: bool, port: int, database: str) -> float:
     pairs, seconds, open_pairs, open_seconds = (2, 1.0, 1, 3.0) if quick else (5, 6.0, 3, 15.0)
     ports = web_port, live_port, bare_port = port, port + 1, port + 2
     for one in ports:
         refuse_served(one)
     others = Others()
-    with tempfile.TemporaryDirectory(prefix="bench-answers-") as folder, ending() as started:
+    with tempfile.TemporaryDirectory(prefix="bench-answers-") as folder, database_of(database) as address, ending() as started:
         settings = Settings(
+            database=address,
             data=Path(folder) / "data",
             public_url=f"http://localhost:{web_port}",
             web_bind=f"127.0.0.1:{web_port}",
@@ -210,11 +229,11 @@ def run(report: Report, quick: bool, port: int) -> float:
         )
         environment = settings.environment
         me = [sys.executable, "-m", "testing_platform.cli"]
-        report.say(f"filling an administration with {CANDIDATES} attempts already begun")
+        report.say(f"{database}: filling an administration with {CANDIDATES} attempts already begun")
         begun = fill(settings, [CANDIDATES])[0].begun
         web = Server(web_command(settings), environment)
         started.append(web)
-        limit_command = web_command(Settings(data=settings.data, web_bind=f"127.0.0.1:{bare_port}"))
+        limit_command = web_command(Settings(data=settings.data, database=address, web_bind=f"127.0.0.1:{bare_port}"))
         limit = Server([*("common:bare()" if part.startswith("testing_platform.app:") else part for part in limit_command)], environment)
         started.append(limit)
         started += [Server([*me, "live"], environment), Server([*me, "worker"], environment)]
@@ -297,10 +316,13 @@ def run(report: Report, quick: bool, port: int) -> float:
 @click.option("--json", "as_json", is_flag=True, help="Exactly one JSON document.")
 @click.option("--quick", is_flag=True, help="Short, to see that it works; not for figures.")
 @click.option("--port", default=8390, show_default=True, help="The first of three ports.")
-def main(as_json: bool, quick: bool, port: int) -> None:
+@click.option(
+    "--database", type=click.Choice(["sqlite", "postgres"]), default="sqlite", show_default=True, help="postgres: a private server."
+)
+def main(as_json: bool, quick: bool, port: int, database: str) -> None:
     own_settings_only()
     report = Report("answers", as_json)
-    report.end(run(report, quick, port))
+    report.end(run(report, quick, port, database))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from tests import make
 from tests.stack import running
 
 CANDIDATES = 12
+DEVICE = "browser-one"
 
 
 class Saver(threading.Thread):
@@ -39,7 +40,7 @@ class Saver(threading.Thread):
                 "state": "answered",
                 "elapsed_ms": 5,
             }
-            body = json.dumps({"device": "browser-one", "epoch": 1, "events": [event]})
+            body = json.dumps({"device": DEVICE, "epoch": 1, "events": [event]})
             while not self.stop.is_set():
                 try:
                     connection.request(
@@ -93,7 +94,7 @@ class Load:
         missing, doubled = [], []
         with self.stack.db.read() as session:
             for saver in self.savers:
-                rows = session.scalars(select(Response).where(Response.attempt_id == saver.attempt_id)).all()
+                rows = session.scalars(select(Response).where(Response.attempt_id == saver.attempt_id, Response.device == DEVICE)).all()
                 stored = {row.seq: (row.slot, row.option) for row in rows}
                 doubled += [saver.attempt_id] if len(stored) != len(rows) else []
                 missing += [seq for seq, event in saver.acked.items() if stored.get(seq) != (event["slot"], event["option"])]
