@@ -533,7 +533,9 @@ def is_current(session: Session, administration: Administration, found: ScoreRun
 
 
 def withdraw(session: Session, decision: PassingScoreDecision, person: Person, reason: str, now: datetime) -> None:
-    """Taken back by who proposed it, or sent back by the second person, with a reason."""
+    """Taken back by who proposed it, or sent back by an approver, with a reason. Raises errors.Forbidden for anyone else."""
+    if decision.proposed_by_id != person.id and Role.APPROVER not in person.roles:
+        raise errors.Forbidden
     if not reason.strip():
         raise rules.ReasonMissing(what="withdraw")
     _move(session, decision, "withdrawn", withdrawn_by_id=person.id, withdrawn_at=now, withdrawn_reason=reason.strip())
@@ -554,11 +556,16 @@ def approve(session: Session, decision: PassingScoreDecision, person: Person, no
     different = differences(session, decision)
     if different:
         raise StoredDiffers(what=different)
-    session.execute(
-        update(PassingScoreDecision)
-        .where(PassingScoreDecision.administration_id == decision.administration_id, PassingScoreDecision.outcome == "approved")
-        .values(outcome="superseded")
-    )
+    earlier = session.scalars(
+        select(PassingScoreDecision).where(
+            PassingScoreDecision.administration_id == decision.administration_id, PassingScoreDecision.outcome == "approved"
+        )
+    ).first()
+    if earlier is not None:
+        # At most one may be in force: the earlier one makes way before the new one takes its place.
+        earlier.outcome = "superseded"
+        session.flush()
+        _said(session, earlier, "superseded", person, now, by=decision.number)
     _move(session, decision, "approved", approved_by_id=person.id, approved_at=now)
     raw = session.execute(
         select(RawScore.attempt_id, RawScore.raw, Attempt.person_id)

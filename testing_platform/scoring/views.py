@@ -69,6 +69,13 @@ def _base(one: Administration) -> str:
     return f"/analyst/administrations/{one.id}"
 
 
+@bp.teardown_request
+def _let_go(_problem: BaseException | None) -> None:
+    """A view with transactions of its own may have ended, refused, while it was reading."""
+    if "session" in g:
+        g.session.close()
+
+
 def _write(act: Callable[[Session], Any]) -> Any:
     """One short write after the reading is over."""
     g.session.close()

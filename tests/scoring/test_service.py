@@ -364,6 +364,13 @@ def test_sending_back_takes_a_reason(session, proposal, approver):
     assert proposal.outcome == "proposed"
 
 
+def test_a_colleagues_proposal_is_not_an_analysts_to_take_back(session, proposal, analyst):
+    with pytest.raises(errors.Forbidden):
+        service.withdraw(session, proposal, make.person(session, Role.ANALYST), "Mine is better.", LATER)
+    service.withdraw(session, proposal, analyst, "A better one comes.", LATER)
+    assert proposal.outcome == "withdrawn"
+
+
 def test_one_proposal_waits_at_a_time(session, administration, analyst, proposal):
     with pytest.raises(service.AlreadyProposed):
         service.propose(session, administration, analyst, 3, INPUTS, "Another.", LATER)
@@ -430,6 +437,7 @@ def test_a_later_decision_supersedes_and_overwrites_nothing(session, administrat
     service.approve(session, second, approver, LATER)
     session.refresh(first)
     assert (first.outcome, first.cut, first.approved_by_id) == ("superseded", 4, approver.id)
+    assert acts(session)[-2:] == ["passing_score.superseded", "passing_score.approved"]
     by_decision = {
         decision: sorted(session.scalars(select(QualifyingResult.outcome).where(QualifyingResult.decision_id == decision)))
         for decision in (first.id, second.id)
