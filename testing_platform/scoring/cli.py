@@ -21,21 +21,19 @@ def results() -> None:
 @click.option("--kind", type=click.Choice(["interview_candidates", "pass_fail"]), default="interview_candidates", show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
-@click.pass_obj
-def export(settings: Settings, number: int, format: str, kind: str, as_json: bool, out: Path) -> None:
+@click.pass_context
+def export(context: click.Context, number: int, format: str, kind: str, as_json: bool, out: Path) -> None:
     """Write the list for interview scheduling (or PASS and FAIL for the applicant system) to OUT, readable by this user alone."""
-    from testing_platform import models
-    from testing_platform.cli import opened
     from testing_platform.examinations.models import Administration
     from testing_platform.scoring import exports
     from testing_platform.scoring.results import NotReleased
 
-    assert models.metadata.tables
+    settings: Settings = context.obj
     if format not in exports.FORMATS[kind]:
         raise click.UsageError(f"{kind} is written as {' or '.join(exports.FORMATS[kind])}")
     if not out.absolute().parent.is_dir():
         raise click.ClickException(f"there is no folder {out.absolute().parent}")
-    with opened(settings).write() as session:
+    with context.meta["testing_platform.opened"]().write() as session:
         administration = session.get(Administration, number)
         if administration is None:
             raise click.ClickException(f"there is no administration {number}")
