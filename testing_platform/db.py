@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import JSON, BigInteger, Connection, DateTime, Dialect, Engine, Enum, Integer, MetaData, Numeric, create_engine, event
 from sqlalchemy.exc import DataError, DBAPIError
@@ -358,6 +358,54 @@ def _discreetly(kind: Any) -> Iterator[None]:
         if problem.diag.message_primary:
             problem.args = (problem.diag.message_primary,)
         raise
+
+
+class OnlyOne:
+    """Of several processes that could do a work, the one that does it; the others stand by until it is gone."""
+
+    # Beside the turn: advisory locks with two numbers are others than those with one.
+    NUMBERS: ClassVar = {"worker": 1}
+
+    def __init__(self, db: Database, work: str) -> None:
+        self.db, self.number = db, self.NUMBERS[work]
+        self.path = db._lock_path.removesuffix(".lock") + f".{work}"
+        self._file: int | None = None
+        self._connection: Connection | None = None
+
+    def held(self) -> bool:
+        """Whether this process is the one now; asked before each piece of the work."""
+        if self.db.sqlite:
+            return self._hold_file()
+        try:
+            if self._connection is None:
+                self._connection = self.db.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            # The lock belongs to the connection: asking again on the same one is cheap, and on a new one finds whether somebody else has it.
+            mine = self._connection.exec_driver_sql(
+                f"SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND classid = {TURN} AND objid = {self.number})"
+                f" OR pg_try_advisory_lock({TURN}, {self.number})"
+            ).scalar()
+        except self.db.errors:
+            self.close()
+            return False
+        return bool(mine)
+
+    def _hold_file(self) -> bool:
+        if self._file is None:
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.invalidate()  # not back into the pool: the lock would stay
+            connection.close()
 
 
 # SQLite's codes for a disk that is full, away, read-only or damaged, and for a lock that did not come.

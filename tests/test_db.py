@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from testing_platform import errors
 from testing_platform.accounts.models import Person
-from testing_platform.db import SERVER_SETTINGS, Database, Statement, stamp, take_turn, unstamp
+from testing_platform.db import SERVER_SETTINGS, TURN, Database, OnlyOne, Statement, stamp, take_turn, unstamp
 from tests import make
 from tests.make import NOON
 
@@ -495,3 +495,32 @@ def test_every_commit_waits_for_the_disk_whatever_the_server_s_own_setting_is(co
     with counter.read() as session:
         assert session.execute(text("SHOW synchronous_commit")).scalar() == "on"
         assert session.execute(text("SHOW fsync")).scalar() == "on"
+
+
+# ------------------------------------------------------------ one of several
+
+
+def test_of_several_that_could_do_a_work_one_does_and_another_takes_over_when_it_is_gone(counter):
+    first, second = (OnlyOne(Database(counter.url), "worker") for _ in range(2))
+    assert [first.held(), second.held(), first.held(), second.held()] == [True, False, True, False]
+    first.close()
+    assert [second.held(), first.held()] == [True, False]
+    for one in (first, second):
+        one.close()
+        one.db.close()
+
+
+@on_postgres
+def test_who_lost_its_connection_is_not_the_one_any_more(counter):
+    first, second = (OnlyOne(Database(counter.url), "worker") for _ in range(2))
+    assert [first.held(), second.held()] == [True, False]
+    with counter.write() as session:
+        session.execute(
+            text(
+                f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = {TURN} AND granted AND objsubid = 2"
+            )
+        )
+    assert [first.held(), second.held(), first.held()] == [False, True, False]
+    for one in (first, second):
+        one.close()
+        one.db.close()
