@@ -59,7 +59,11 @@ class Worker:
         )
         worker = cls(process)
         try:
-            await worker._answer(STARTING)
+            async with asyncio.timeout(STARTING):
+                await worker.answer()
+        except (asyncio.IncompleteReadError, TimeoutError, OSError) as problem:
+            await worker.end()
+            raise Died from problem
         except BaseException:
             await worker.end()
             raise
@@ -69,22 +73,19 @@ class Worker:
         """Raises Unreadable, or Died."""
         assert self.process.stdin
         try:
-            self.process.stdin.write(LENGTH.pack(len(jpeg)) + jpeg)
-            await asyncio.wait_for(self.process.stdin.drain(), patience)
-        except (OSError, TimeoutError) as problem:
-            raise Died from problem
-        return _read_answer(await self._answer(patience))
-
-    async def _answer(self, patience: float) -> bytes:
-        assert self.process.stdout
-        try:
             async with asyncio.timeout(patience):
-                (length,) = LENGTH.unpack(await self.process.stdout.readexactly(LENGTH.size))
-                if length > MOST_ANSWER:
-                    raise Died
-                return await self.process.stdout.readexactly(length)
+                self.process.stdin.write(LENGTH.pack(len(jpeg)) + jpeg)
+                await self.process.stdin.drain()
+                return _read_answer(await self.answer())
         except (asyncio.IncompleteReadError, TimeoutError, OSError) as problem:
             raise Died from problem
+
+    async def answer(self) -> bytes:
+        assert self.process.stdout
+        (length,) = LENGTH.unpack(await self.process.stdout.readexactly(LENGTH.size))
+        if length > MOST_ANSWER:
+            raise Died
+        return await self.process.stdout.readexactly(length)
 
     async def end(self) -> None:
         if self.process.returncode is None:
