@@ -50,16 +50,16 @@ def local_day_and_hour(instant: datetime, zone: str, form: str = "full") -> tupl
 
 def local_time(instant: datetime, zone: str, *, short: bool = False) -> str:
     """Day and hour; written out with its zone for a mail, which has no page around it."""
-    said = ", ".join(local_day_and_hour(instant, zone, "medium" if short else "full"))
+    said: str = ", ".join(local_day_and_hour(instant, zone, "medium" if short else "full"))
     return said if short else f"{said} ({zone}, {instant.astimezone(ZoneInfo(zone)).tzname()})"
 
 
 def local_day(day: date) -> str:
-    return format_date(day, "long", rebase=False)
+    return str(format_date(day, "long", rebase=False))
 
 
 def greeting(person: Person) -> str:
-    return _("Hello %(name)s,", name=person.name)
+    return str(_("Hello %(name)s,", name=person.name))
 
 
 def closing(settings: Settings, person: Person) -> list[str]:
