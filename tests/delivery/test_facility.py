@@ -124,6 +124,7 @@ def test_the_index_alone_refuses_two_on_one_seat(session, room, proctor):
             session.execute(insert(Seating).values(values))
 
 
+@pytest.mark.both
 def test_two_proctors_seat_two_people_on_one_seat_at_once_and_one_is_refused(db):
     now = clock.now()
     with db.write() as session:

@@ -1,6 +1,9 @@
 """The room's proctor: everyone paused at once, reports, no-shows taken back, and the pages for it."""
 
+import contextlib
 import re
+import threading
+import time
 import uuid
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -9,12 +12,14 @@ import pytest
 from sqlalchemy import select
 
 from testing_platform import clock, errors
+from testing_platform.accounts import service as accounts
 from testing_platform.accounts.rules import Area, Role
 from testing_platform.audit.models import AuditEntry
 from testing_platform.bus import Event
 from testing_platform.delivery import facility, service
 from testing_platform.delivery.models import Attempt, NoShow, TimeEntry
-from testing_platform.delivery.rules import State
+from testing_platform.delivery.rules import RoomPaused, State
+from testing_platform.examinations.models import TestSession
 from testing_platform.proctor import room_queries, room_rules, room_service
 from testing_platform.proctor import service as acts
 from testing_platform.proctor.models import Irregularity, RoomPause
@@ -403,3 +408,40 @@ def test_the_console_of_cameras_leads_to_the_room(here):
     lead = here.visit(here.lead, Area.PROCTOR)
     assert lead.get(f"/proctor/sessions/{here.place.id}").headers["Location"] == here.base
     assert f'href="{here.base}"' in lead.get("/proctor/").get_data(as_text=True)
+
+
+@pytest.mark.both
+@pytest.mark.parametrize("turn", range(6))
+def test_whoever_begins_while_the_room_is_being_paused_is_paused_or_refused(db, turn):
+    now = clock.now()
+    with db.write() as session:
+        room = make.room(session, now)
+        proctor = make.proctor(session, room, Role.FACILITY_PROCTOR, now)
+        attempt = make.seated(session, room, 1, proctor, now)
+        token = accounts.sign_in(session, b"secret", proctor, Area.PROCTOR, "password", now)
+        session.flush()
+        facility.issue_start_code(session, b"secret", room, accounts.find_sign_in(session, b"secret", token, Area.PROCTOR, now), now)
+    together = threading.Barrier(2)
+
+    def begin():
+        together.wait()
+        time.sleep(turn % 2 * 0.002)
+        with contextlib.suppress(RoomPaused), db.write() as session:
+            found = session.get_one(Attempt, attempt.id)
+            facility.check_begin(session, found, facility.WORKSTATION, now)
+            service.begin(session, found, "workstation-1", now)
+
+    def pause():
+        together.wait()
+        with db.write() as session:
+            place = session.get_one(TestSession, room.id)
+            room_service.pause_room(session, place, "emergency", "", session.get_one(make.Person, proctor.id), now)
+
+    threads = [threading.Thread(target=one) for one in (begin, pause)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    with db.read() as session:
+        assert session.get_one(Attempt, attempt.id).state in (State.ADMITTED, State.PAUSED_PROCTOR)
+        assert facility.room_is_paused(session, room.id)
