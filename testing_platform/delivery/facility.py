@@ -298,18 +298,12 @@ def room_is_paused(session: Session, session_id: int) -> bool:
     return last == "room.paused"
 
 
-def one_at_a_time(session: Session, session_id: int) -> None:
-    """Who begins and who pauses the room wait for one another, so that nobody begins unseen (SQLite has one writer anyway)."""
-    session.execute(select(TestSession.id).where(TestSession.id == session_id).with_for_update(key_share=True))
-
-
 def check_begin(session: Session, attempt: Attempt, way: str, now: datetime) -> None:
     """What has to be true in the room before a clock starts there (T10). Raises the refusal that says what is not."""
     if way != WORKSTATION:
         raise rules.AtTheFacility
     if seating_of(session, attempt.appointment_id) is None:
         raise rules.NotSeated
-    one_at_a_time(session, attempt.session_id)
     if not proctor_is_here(session, attempt.session_id, now):
         raise rules.NoProctorHere
     if room_is_paused(session, attempt.session_id):
