@@ -269,7 +269,8 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
     if found.run is None or not found.scored:
         return _page("no_scores", one, found=found)
     policy = service.policy_of(one)
-    inputs = _begin_with(one, queries.decisions(g.session, one), queries.show_rate(found))
+    decisions = queries.decisions(g.session, one)
+    inputs = _begin_with(one, decisions, queries.show_rate(found))
     boxes = _shown(inputs)
     if "vacancies_now" in said:
         boxes |= {name: said.get(name, "") for name in FIELDS}
@@ -278,7 +279,7 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
         except rules.FaultyInputs as refusal:
             problem = problem or refusal
     weighed = service.weigh(g.session, one, found.run, inputs, policy)
-    cut = said.get("cut", "")
+    cut = said.get("cut", str(decisions[0].cut) if decisions else "")
     at = int(cut) if cut.isdecimal() and len(cut) < 6 else weighed.choice.point
     at = min(at, found.run.maximum)
     return _page(

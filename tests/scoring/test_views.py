@@ -229,7 +229,7 @@ def test_fewer_than_thirty_get_counts_only(db, analyst):
     assert "counts only" in page
     for word in ("Standard deviation", "KR-21", "SEM", "Share", "66.7"):
         assert word not in page
-    assert "All pass, and it is not enough" in page
+    assert "Even if all pass, it is not enough" in page
 
 
 def test_who_proposed_is_told_that_a_second_person_signs(db, analyst, proposed, base):
@@ -267,7 +267,9 @@ def test_the_second_person_may_send_it_back_with_a_reason(db, proposed, approver
     approver.post(f"{base}/decision/withdraw", {"number": "1", "reason": "Ask Finance about the vacancies."})
     assert "Taken back by App Rover" in text(analyst.get(f"{base}/decision"))
     # The numbers of the last proposal are where the next begins.
-    assert 'name="vacancies_now" type="number" value="2"' in analyst.get(f"{base}/passing-score").get_data(as_text=True)
+    page = analyst.get(f"{base}/passing-score").get_data(as_text=True)
+    assert 'name="vacancies_now" type="number" value="2"' in page
+    assert 'name="cut" type="number" min="0" max="6" step="1" value="4"' in page
 
 
 def test_a_stored_page_that_was_changed_cannot_be_signed(db, proposed, approver, base):

@@ -113,6 +113,7 @@ export function mount(root) {
     say("interviews", chosen.interviews);
     say("point", found.point);
     say("assured", found.assured ?? part("assured").dataset.none);
+    root.querySelector('[data-take="assured"]').hidden = found.assured === null;
     say("needed", found.needed.passers);
     say("assured-passers", found.assuredPassers ?? "");
     show("assured-passers-line", found.assuredPassers !== null);
