@@ -24,9 +24,13 @@ def attempt_id(db):
         return make.attempt(session, now=clock.now()).id
 
 
-@pytest.fixture
-def answers(db, settings):
-    return Answers(db, settings)
+@pytest.fixture(params=["first", "known"])
+def answers(db, settings, attempt_id, request):
+    """A process that hears of this attempt for the first time, or one that knows its form already."""
+    found = Answers(db, settings)
+    if request.param == "known":
+        assert save(found, attempt_id, Batch("browser-0", 1, []))[0] == 200
+    return found
 
 
 @pytest.fixture
@@ -48,7 +52,7 @@ def answer(seq, option="a"):
 
 
 def save(answers, attempt_id, batch):
-    return answers.db.group(lambda connection: answers.receive(connection, attempt_id, batch, clock.now()))
+    return answers.save(attempt_id, batch, clock.now())
 
 
 def close(db, attempt_id, by):
