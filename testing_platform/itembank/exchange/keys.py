@@ -1,0 +1,198 @@
+"""Which options are right, worked out from how a file scores. A file's own rules are followed for every answer that can be given, never matched by
+their looks: what they add up to is the key, a sum of weights, or something that this bank cannot hold.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import combinations
+
+from testing_platform.itembank.exchange.drafts import Kind, Mapping, Unfit
+
+Score = Callable[[frozenset[str]], Decimal]
+
+# Up to so many options every possible answer is tried (1,024); above, those near the key.
+TRIED_WHOLE = 10
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a file declares about the answers to one question. `limit` is how many options may be taken, 0 for any number."""
+
+    options: tuple[str, ...]
+    single: bool
+    limit: int = 0
+    correct: tuple[str, ...] = ()
+    mapping: Mapping | None = None
+
+
+@dataclass(frozen=True)
+class Key:
+    correct: tuple[str, ...]
+    mapping: Mapping | None = None
+    notes: tuple[str, ...] = ()
+
+
+def named(identifiers: Iterable[str]) -> str:
+    return ", ".join(identifiers)
+
+
+def check(question: Question) -> None:
+    """What has to hold before any key can be found."""
+    known = question.options
+    if len(set(known)) < len(known):
+        raise Unfit("two of its options have the same identifier")
+    if len(known) < 2:
+        raise Unfit(f"has {len(known)} {'option' if len(known) == 1 else 'options'}; a question to choose from needs at least two")
+    if missing := [value for value in question.correct if value not in known]:
+        raise Unfit(f"its key names {named(missing)}, which is none of its options")
+    if question.mapping and (missing := [name for name, value in question.mapping.entries.items() if value > 0 and name not in known]):
+        raise Unfit(f"its mapping gives credit for {named(missing)}, which is none of its options")
+    if question.single and len(set(question.correct)) > 1:
+        raise Unfit(f"one option may be taken, yet its key names {named(question.correct)}")
+    if question.limit and not question.single and len(question.correct) > question.limit:
+        raise Unfit(f"at most {question.limit} options may be taken, yet its key names {named(question.correct)}")
+
+
+def in_order(question: Question, chosen: Iterable[str]) -> tuple[str, ...]:
+    wanted = set(chosen)
+    return tuple(option for option in question.options if option in wanted)
+
+
+def implied(question: Question) -> Key:
+    """Nothing says how it is scored: the declared correct response is the key. A mapping is kept only where it says the same."""
+    if not question.correct:
+        if question.mapping is not None:
+            raise Unfit("has no key: there is a mapping, but no correct response and no rule that scores by the mapping")
+        raise Unfit("has no key")
+    correct = in_order(question, question.correct)
+    mapping = question.mapping
+    if mapping is None:
+        return Key(correct)
+    if not any(value > 0 for value in mapping.entries.values()):
+        return Key(correct, notes=("its mapping gives no credit for anything and was left out",))
+    best = best_by(question, mapping)
+    if set(best) != set(correct):
+        raise Unfit(
+            f"its correct response names {named(correct)}, its mapping gives most for {named(best)}, and no rule says which of the two counts"
+        )
+    return Key(correct, known_entries(question, mapping))
+
+
+def matched(question: Question) -> Key:
+    """Full credit for the correct response and nothing else."""
+    if not question.correct:
+        raise Unfit("has no key: it is scored by its correct response, and that is not given")
+    notes = ("its mapping is not what it is scored by and was left out",) if question.mapping else ()
+    return Key(in_order(question, question.correct), notes=notes)
+
+
+def mapped(question: Question) -> Key:
+    """Scored by the mapping; a correct response that is declared as well has to earn the most."""
+    mapping = question.mapping
+    if mapping is None:
+        raise Unfit("has no key: it is scored by a mapping, and that is not given")
+    best = best_by(question, mapping)
+    if not best:
+        raise Unfit("has no key: its mapping gives no credit for any option")
+    if question.correct:
+        # With a bound or a free option several answers earn the most; the declared one has to be among them.
+        most = mapping.score(best) if not question.single else max(mapping.score([option]) for option in question.options)
+        if mapping.score(question.correct) < most or (question.single and set(best) != set(question.correct)):
+            raise Unfit(
+                f"its correct response names {named(question.correct)}, yet it is scored by a mapping that gives most for {named(best)}"
+            )
+        best = in_order(question, question.correct)
+    return Key(best, known_entries(question, mapping))
+
+
+def best_by(question: Question, mapping: Mapping) -> tuple[str, ...]:
+    """The options that a mapping rewards: of a single answer the best ones, of a multiple answer all that add something."""
+    if not question.single:
+        return in_order(question, [name for name, value in mapping.entries.items() if value > 0])
+    scores = {option: mapping.score([option]) for option in question.options}
+    most = max(scores.values())
+    return tuple(option for option in question.options if scores[option] == most) if most > 0 else ()
+
+
+def known_entries(question: Question, mapping: Mapping) -> Mapping:
+    """Without what names no option (such entries give no credit; `check` saw to that)."""
+    entries = {name: value for name, value in mapping.entries.items() if name in question.options}
+    return Mapping(entries, mapping.lower, mapping.upper, mapping.default)
+
+
+def ruled(question: Question, score: Score, uses_mapping: bool) -> Key:
+    """The key that follows from rules, which `score` carries out for an answer."""
+    return _ruled_single(question, score, uses_mapping) if question.single else _ruled_multiple(question, score, uses_mapping)
+
+
+def _agree(question: Question, best: tuple[str, ...]) -> tuple[str, ...]:
+    if question.correct and set(question.correct) != set(best):
+        raise Unfit(f"its correct response names {named(question.correct)}, yet its rules give full credit for {named(best)}")
+    return best
+
+
+def _ruled_single(question: Question, score: Score, uses_mapping: bool) -> Key:
+    scores = {option: score(frozenset([option])) for option in question.options}
+    most = max(scores.values())
+    if most <= 0 or min(scores.values()) == most:
+        raise Unfit("has no key: by its rules no option earns more than another")
+    best = _agree(question, tuple(option for option in question.options if scores[option] == most))
+    if uses_mapping and question.mapping and all(question.mapping.score([option]) == scores[option] for option in question.options):
+        return Key(best, known_entries(question, question.mapping))
+    others = {value for option, value in scores.items() if option not in best}
+    if len(others) == 1:
+        penalty = others.pop()
+        return Key(best, notes=(f"a wrong answer earned {penalty} there and earns nothing here",) if penalty else ())
+    return Key(best, Mapping({option: value for option, value in scores.items() if value}))
+
+
+def _ruled_multiple(question: Question, score: Score, uses_mapping: bool) -> Key:
+    scores = {answer: score(answer) for answer in answers(question)}
+    most = max(scores.values())
+    if most <= 0 or min(scores.values()) == most:
+        raise Unfit("has no key: by its rules no answer earns more than another")
+    mapping = question.mapping
+    if uses_mapping and mapping and all(mapping.score(answer) == found for answer, found in scores.items() if answer):
+        return mapped(question)
+    best = [answer for answer, found in scores.items() if found == most]
+    if len(best) == 1:
+        correct = _agree(question, in_order(question, best[0]))
+        others = {found for answer, found in scores.items() if answer and answer != best[0]}
+        if len(others) == 1:
+            penalty = others.pop()
+            return Key(correct, notes=(f"a wrong answer earned {penalty} there and earns nothing here",) if penalty else ())
+    added = Mapping(
+        {option: scores[frozenset([option])] for option in question.options if scores[frozenset([option])]},
+        lower=min(scores.values()),
+        upper=most,
+    )
+    if all(added.score(answer) == found for answer, found in scores.items() if answer):
+        correct = in_order(question, [option for option, value in added.entries.items() if value > 0])
+        return Key(_agree(question, correct), added)
+    raise Unfit("is scored by rules that are neither all-or-nothing nor a sum of weights")
+
+
+def answers(question: Question) -> list[frozenset[str]]:
+    """The answers that can be given, or of a long list of options those that tell rules apart."""
+    options = question.options
+    most = question.limit or len(options)
+    if len(options) <= TRIED_WHOLE:
+        return [frozenset(chosen) for size in range(most + 1) for chosen in combinations(options, size)]
+    key = frozenset(question.correct) or frozenset(best_by(question, question.mapping) if question.mapping else ())
+    near = [key, *(key - {option} for option in key), *(key | {option} for option in options)]
+    swapped = [key - {old} | {new} for old in key for new in options if new not in key]
+    pairs = [frozenset(chosen) for size in (0, 1, 2) for chosen in combinations(options, size)]
+    whole = [frozenset(options)]
+    return list(dict.fromkeys(answer for answer in [*pairs, *near, *swapped, *whole] if len(answer) <= most or len(answer) == 1))
+
+
+def is_true_false(texts: Iterable[str]) -> bool:
+    """Two options that say True and False are a true/false question in whatever format they come."""
+    return sorted(text.strip().rstrip(".").casefold() for text in texts) == ["false", "true"]
+
+
+def kind_of(question: Question, texts: list[str]) -> Kind:
+    if not question.single:
+        return "multiple"
+    return "truefalse" if is_true_false(texts) else "single"

@@ -1,0 +1,289 @@
+"""QTI 1.2 (`questestinterop`), in the dialects of Canvas, of Common Cartridge and of Blackboard's pools."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from html import escape
+from typing import Any
+
+from testing_platform.itembank.exchange import keys
+from testing_platform.itembank.exchange.drafts import Choice, Draft, Kind, Skip, Unfit, number
+from testing_platform.itembank.exchange.markup import marked_up
+from testing_platform.itembank.exchange.qti import Reading
+from testing_platform.itembank.exchange.safety import (
+    LIMITS,
+    Cleaner,
+    attribute,
+    child,
+    children,
+    descendants,
+    local,
+    says_something,
+    text_of,
+    words,
+)
+
+FORMAT = "qti12"
+# Every way in which the makers name their kinds of question, in small letters with single spaces.
+KINDS: dict[str, Kind] = {
+    "multiple choice question": "single",
+    "cc.multiple choice.v0p1": "single",
+    "multiple choice": "single",
+    "either/or": "single",
+    "true false question": "truefalse",
+    "cc.true false.v0p1": "truefalse",
+    "true/false": "truefalse",
+    "multiple answers question": "multiple",
+    "cc.multiple response.v0p1": "multiple",
+    "multiple answer": "multiple",
+}
+RESPONSES = ("response_lid", "response_str", "response_num", "response_grp", "response_xy", "response_extension")
+MOST_STEPS = 200_000
+
+
+def read(root: ET.Element, name: str, reading: Reading) -> Iterator[Draft | Skip]:
+    source = reading.files.source(name)
+    for position, item in enumerate(descendants(root, "item")):
+        identifier = (item.get("ident") or "").strip() or blackboard_identifier(item) or f"q{position + 1}"
+        try:
+            yield read_item(item, identifier, name, reading, position)
+        except Unfit as unfit:
+            yield Skip(source, identifier, FORMAT, unfit.reason)
+
+
+def blackboard_identifier(item: ET.Element) -> str:
+    return text_of(next(descendants(item, "bbmd_asi_object_id"), None)).strip()
+
+
+def metadata_of(item: ET.Element) -> dict[str, str]:
+    """`fieldlabel` → `fieldentry`, and Blackboard's own elements."""
+    found = {}
+    for field in descendants(item, "qtimetadatafield"):
+        found[text_of(child(field, "fieldlabel")).strip().lower()] = text_of(child(field, "fieldentry")).strip()
+    for element in descendants(item, "itemmetadata"):
+        for inner in element:
+            if local(inner.tag).startswith(("bbmd_", "qmd_")):
+                found.setdefault(local(inner.tag), text_of(inner).strip())
+    return found
+
+
+def read_item(item: ET.Element, identifier: str, name: str, reading: Reading, position: int) -> Draft:
+    said = metadata_of(item)
+    declared = next((said[label] for label in ("question_type", "cc_profile", "bbmd_questiontype", "qmd_itemtype") if said.get(label)), "")
+    kind = KINDS.get(" ".join(declared.lower().replace("_", " ").split()))
+    if kind is None and declared and "multiple choice" not in declared.lower():
+        raise Unfit(f"is of another kind: {declared[:60]}")
+    presentation = child(item, "presentation")
+    if presentation is None:
+        raise Unfit("has no presentation: there is nothing to answer")
+    responses = [element for element in presentation.iter() if local(element.tag) in RESPONSES]
+    if not responses:
+        raise Unfit("has no answer to give")
+    if len(responses) > 1:
+        raise Unfit(f"has several parts to answer ({len(responses)})")
+    response = responses[0]
+    if local(response.tag) != "response_lid":
+        raise Unfit(f"is of another kind: {local(response.tag)}")
+    render = child(response, "render_choice")
+    if render is None:
+        raise Unfit("is of another kind: its answers are not options to choose from")
+    cleaner = reading.cleaner(name)
+    labels = list(descendants(render, "response_label"))
+    if len(labels) > LIMITS.choices:
+        raise Unfit(f"has more than {LIMITS.choices} options")
+    single = (attribute(response, "rcardinality") or "Single").lower() == "single" if kind is None else kind != "multiple"
+    options = tuple((label.get("ident") or "").strip() for label in labels)
+    if not all(options):
+        raise Unfit("has an option without an identifier")
+    question = keys.Question(options, single)
+    keys.check(question)
+    choices = tuple(choice_of(label, item, cleaner) for label in labels)
+    scoring = Scoring(item, (response.get("ident") or "").strip())
+    key = scoring.key(question)
+    stem = cleaner.clean("".join(material(element) for element in outside(presentation, response)))
+    if not says_something(stem):
+        raise Unfit("has no question text")
+    kept: dict[str, Any] = {label: value for label, value in said.items() if label in ("points_possible", "qmd_topic", "bbmd_keywords")}
+    if text := " ".join(text_of(found) for found in scoring.general_feedback()).strip():
+        kept["feedback"] = words(marked_up(text))
+    return Draft(
+        source=reading.files.source(name),
+        identifier=identifier,
+        format=FORMAT,
+        kind=kind if kind == "truefalse" else keys.kind_of(question, [words(choice.html) for choice in choices]),
+        title=" ".join((item.get("title") or "").split()),
+        stem=stem,
+        choices=choices,
+        correct=key.correct,
+        mapping=key.mapping,
+        shuffle=(render.get("shuffle") or "").lower() in ("yes", "true"),
+        max_choices=1 if single else 0,
+        language=(attribute(item, "lang") or "")[:35],
+        assets=tuple(cleaner.assets.values()),
+        metadata={label: value for label, value in kept.items() if value and label != "feedback"},
+        rationale=kept.get("feedback", ""),
+        notes=key.notes,
+        position=position,
+    )
+
+
+# Text --------------------------------------------------------------------------------------------------------------------------
+
+
+def outside(presentation: ET.Element, response: ET.Element) -> Iterator[ET.Element]:
+    """Materials that are not part of the options, in their order."""
+    if presentation is response:
+        return
+    for inner in presentation:
+        if inner is response:
+            # A prompt may stand inside the response, before its options.
+            yield from (element for element in inner if local(element.tag) in MATERIALS)
+        elif local(inner.tag) in MATERIALS:
+            yield inner
+        else:
+            yield from outside(inner, response)
+
+
+MATERIALS = ("material", "mat_extension", "material_ref")
+
+
+def material(element: ET.Element) -> str:
+    """The text and pictures of a material, as HTML that is not yet cleaned."""
+    parts = []
+    for inner in element.iter():
+        name = local(inner.tag)
+        if name in ("mattext", "mat_formattedtext", "matemtext"):
+            html = (inner.get("texttype") or inner.get("type") or "text/plain").lower()
+            text = text_of(inner)
+            if "html" in html or "smart" in html:
+                parts.append(f"<div>{text}</div>")
+            elif text.strip():
+                parts.append(f"<p>{escape(text, quote=False)}</p>")
+        elif name == "matimage":
+            address = inner.get("uri") or ""
+            parts.append(f'<img src="{escape(address)}" alt="{escape(inner.get("label") or "")}">')
+        elif name == "mat_applicationdata" or name == "matapplication":
+            for file in descendants(inner, "matapplication"):
+                if file.get("uri"):
+                    parts.append(f'<img src="{escape(file.get("uri") or "")}">')
+        elif name in ("mataudio", "matvideo", "matapplet"):
+            raise Unfit(f"holds {name[3:]}, which a test page cannot show")
+    return "".join(parts)
+
+
+def choice_of(label: ET.Element, item: ET.Element, cleaner: Cleaner) -> Choice:
+    identifier = (label.get("ident") or "").strip()
+    html = cleaner.clean("".join(material(element) for element in descendants(label, *MATERIALS)))
+    if html.startswith("<div>") and html.endswith("</div>") and html.count("<div>") == 1:
+        html = html[5:-6]
+    if not says_something(html):
+        raise Unfit(f"its option {identifier} is empty")
+    feedback = [
+        words(marked_up(text_of(found)))
+        for found in children(item, "itemfeedback")
+        if (found.get("ident") or "").startswith(f"{identifier}_")
+    ]
+    return Choice(
+        identifier, html, fixed=(label.get("rshuffle") or "").lower() in ("no", "false"), rationale=" ".join(filter(None, feedback))
+    )
+
+
+# Scoring -----------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Scoring:
+    """`resprocessing`, carried out for an answer."""
+
+    item: ET.Element
+    response: str
+    steps: int = 0
+
+    def key(self, question: keys.Question) -> keys.Key:
+        processing = child(self.item, "resprocessing")
+        if processing is None or not any(True for _ in descendants(processing, "setvar")):
+            raise Unfit("has no key")
+        self.maximum = next(
+            (found for element in descendants(processing, "decvar") if (found := number(element.get("maxvalue"))) is not None), None
+        )
+        self.variable = self.score_variable(processing)
+        self.conditions = list(children(processing, "respcondition"))
+        return keys.ruled(question, self.score, uses_mapping=False)
+
+    def score_variable(self, processing: ET.Element) -> str:
+        names = list(dict.fromkeys(variable_of(element) for element in descendants(processing, "setvar")))
+        if len(names) > 1 and "SCORE" not in names:
+            raise Unfit(f"its rules set several variables ({', '.join(names[:5])}), and none of them is called SCORE")
+        return "SCORE" if "SCORE" in names else names[0]
+
+    def score(self, chosen: frozenset[str]) -> Decimal:
+        total = Decimal(0)
+        for condition in self.conditions:
+            tests = child(condition, "conditionvar")
+            if tests is None or not all(self.holds(test, chosen) for test in tests):
+                continue
+            for setting in children(condition, "setvar"):
+                if variable_of(setting) == self.variable:
+                    total = self.changed(total, setting)
+            if (condition.get("continue") or "No").lower() != "yes":
+                break
+        return total
+
+    def changed(self, total: Decimal, setting: ET.Element) -> Decimal:
+        written = text_of(setting).strip()
+        if written.upper() == "SCORE.MAX":
+            value: Decimal | None = self.maximum or Decimal(100)
+        elif written.upper() == "SCORE.MIN":
+            value = Decimal(0)
+        else:
+            value = number(written)
+        if value is None:
+            raise Unfit(f"its rules set {written[:40]!r}, which is no number")
+        match (setting.get("action") or "Set").lower():
+            case "set":
+                return value
+            case "add":
+                return total + value
+            case "subtract":
+                return total - value
+            case "multiply":
+                return total * value
+            case other:
+                raise Unfit(f"its rules {other} the score, which is not read")
+
+    def holds(self, test: ET.Element, chosen: frozenset[str]) -> bool:
+        self.steps += 1
+        if self.steps > MOST_STEPS:
+            raise Unfit("its rules are too long to follow")
+        match local(test.tag):
+            case "varequal":
+                return self.mine(test) and text_of(test).strip() in chosen
+            case "varsubset":
+                wanted = {part.strip() for part in text_of(test).split(",")}
+                return self.mine(test) and bool(chosen) and wanted <= chosen
+            case "not":
+                return not all(self.holds(inner, chosen) for inner in test)
+            case "and":
+                return all(self.holds(inner, chosen) for inner in test)
+            case "or":
+                return any(self.holds(inner, chosen) for inner in test)
+            case "other":
+                return True
+            case "unanswered":
+                return not chosen
+            case name:
+                raise Unfit(f"its rules use {name}, which is not read")
+
+    def mine(self, test: ET.Element) -> bool:
+        wanted = (test.get("respident") or "").strip()
+        if wanted and wanted != self.response:
+            raise Unfit(f"its rules speak of an answer {wanted!r} that the question does not give")
+        return True
+
+    def general_feedback(self) -> Iterator[ET.Element]:
+        return (found for found in children(self.item, "itemfeedback") if (found.get("ident") or "") == "general_fb")
+
+
+def variable_of(setting: ET.Element) -> str:
+    return (setting.get("varname") or setting.get("variablename") or "SCORE").strip().upper()
