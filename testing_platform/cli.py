@@ -15,6 +15,7 @@ import click
 from testing_platform import __version__, assets, clock, errors
 from testing_platform.audit import cli as audit_cli
 from testing_platform.delivery import cli as delivery_cli
+from testing_platform.itembank import cli as itembank_cli
 from testing_platform.proctor import cli as proctor_cli
 from testing_platform.scoring import cli as scoring_cli
 from testing_platform.settings import FaultySetting, Settings
@@ -286,6 +287,7 @@ def bench(name: str, as_json: bool, quick: bool) -> None:
 main.add_command(audit_cli.audit)
 audit_cli.audit.add_command(delivery_cli.receipt)
 main.add_command(scoring_cli.results)
+main.add_command(itembank_cli.items)
 main.add_command(proctor_cli.vision)
 
 if __name__ == "__main__":

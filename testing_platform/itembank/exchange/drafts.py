@@ -127,6 +127,10 @@ class Unfit(Exception):
         self.reason = reason
 
 
+class NoItems(Unfit):
+    """A file of another sort: said where it was handed in by itself, passed over beside others."""
+
+
 def outcome(found: Draft | Skip) -> dict[str, Any]:
     """One row of the report that `items import --json` prints."""
     row: dict[str, Any] = {"source": found.source, "identifier": found.identifier, "format": found.format}

@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from html import escape
 from typing import Any
 
@@ -131,10 +131,8 @@ def read_item(item: ET.Element, identifier: str, name: str, reading: Reading, po
 # Text --------------------------------------------------------------------------------------------------------------------------
 
 
-def outside(presentation: ET.Element, response: ET.Element) -> Iterator[ET.Element]:
-    """Materials that are not part of the options, in their order."""
-    if presentation is response:
-        return
+def outside(presentation: ET.Element, response: ET.Element | None) -> Iterator[ET.Element]:
+    """Materials that are not part of the response, in their order."""
     for inner in presentation:
         if inner is response:
             # A prompt may stand inside the response, before its options.
@@ -174,7 +172,7 @@ def material(element: ET.Element) -> str:
 
 def choice_of(label: ET.Element, item: ET.Element, cleaner: Cleaner) -> Choice:
     identifier = (label.get("ident") or "").strip()
-    html = cleaner.clean("".join(material(element) for element in descendants(label, *MATERIALS)))
+    html = cleaner.clean("".join(material(element) for element in outside(label, None)))
     if html.startswith("<div>") and html.endswith("</div>") and html.count("<div>") == 1:
         html = html[5:-6]
     if not says_something(html):
@@ -209,7 +207,10 @@ class Scoring:
         )
         self.variable = self.score_variable(processing)
         self.conditions = list(children(processing, "respcondition"))
-        return keys.ruled(question, self.score, uses_mapping=False)
+        try:
+            return keys.ruled(question, self.score, uses_mapping=False)
+        except DecimalException as problem:
+            raise Unfit("its rules work with numbers that are too large") from problem
 
     def score_variable(self, processing: ET.Element) -> str:
         names = list(dict.fromkeys(variable_of(element) for element in descendants(processing, "setvar")))

@@ -1,0 +1,91 @@
+"""Aiken: a question, its options marked `A.` or `A)`, and a line `ANSWER: A`."""
+
+import re
+from collections.abc import Iterator
+
+from testing_platform.itembank.exchange import keys, markup
+from testing_platform.itembank.exchange.drafts import Choice, Draft, Skip, Unfit
+from testing_platform.itembank.exchange.qti import Reading
+from testing_platform.itembank.exchange.safety import LIMITS, says_something
+
+FORMAT = "aiken"
+OPTION = re.compile(r"\A\s*([A-Za-z])[.)](.*)\Z")
+ANSWER = re.compile(r"\A\s*ANSWERS?\s*:\s*(.*?)\s*\Z", re.IGNORECASE)
+LOOKS_LIKE = re.compile(r"^\s*ANSWERS?\s*:\s*[A-Za-z]\s*$", re.IGNORECASE | re.MULTILINE)
+
+
+def pieces(text: str) -> Iterator[list[str]]:
+    """Lines up to and with an answer; a new question after options without an answer begins a new piece."""
+    piece: list[str] = []
+    blank = False
+    for line in text.split("\n"):
+        if not line.strip():
+            blank = True
+            continue
+        marked = OPTION.match(line)
+        if piece and blank and not ANSWER.match(line) and not marked and any(OPTION.match(before) for before in piece[1:]):
+            yield piece
+            piece = []
+        blank = False
+        piece.append(line)
+        if ANSWER.match(line):
+            yield piece
+            piece = []
+    if piece:
+        yield piece
+
+
+def read(text: str, name: str, reading: Reading) -> Iterator[Draft | Skip]:
+    source = reading.files.source(name)
+    for position, piece in enumerate(pieces(text)):
+        identifier = f"q{position + 1}"
+        try:
+            yield read_question(piece, identifier, name, reading, position)
+        except Unfit as unfit:
+            yield Skip(source, identifier, FORMAT, unfit.reason)
+
+
+def read_question(piece: list[str], identifier: str, name: str, reading: Reading, position: int) -> Draft:
+    answer = ANSWER.match(piece[-1])
+    if answer is None:
+        raise Unfit("has no key: the line ANSWER: is missing")
+    stem: list[str] = []
+    options: list[tuple[str, list[str]]] = []
+    for line in piece[:-1]:
+        marked = OPTION.match(line)
+        expected = chr(ord(options[-1][0]) + 1) if options else None
+        # The first line is the question, even if it begins like an option: A. Smith calls …
+        if marked and stem and (marked[1] == expected if expected else marked[1] in "Aa"):
+            options.append((marked[1], [marked[2].strip()]))
+        elif options:
+            if marked:
+                raise Unfit(f"its option {marked[1]} is out of order")
+            options[-1][1].append(line.strip())
+        else:
+            stem.append(line.strip())
+    if not stem:
+        raise Unfit("has no question text")
+    if len(options) > LIMITS.choices:
+        raise Unfit(f"has more than {LIMITS.choices} options")
+    cleaner = reading.cleaner(name)
+    choices = tuple(Choice(letter, cleaner.clean(markup.inline("\n".join(lines)))) for letter, lines in options)
+    if empty := next((choice.identifier for choice in choices if not says_something(choice.html)), None):
+        raise Unfit(f"its option {empty} is empty")
+    known = [choice.identifier for choice in choices]
+    given = answer[1].rstrip(".)").strip()
+    key = next((letter for letter in known if letter.upper() == given.upper()), given)
+    keys.check(keys.Question(tuple(known), single=True))
+    if len(given) != 1:
+        raise Unfit(f"has no key that can be read: ANSWER: {given[:40]}")
+    keys.check(keys.Question(tuple(known), single=True, correct=(key,)))
+    return Draft(
+        source=reading.files.source(name),
+        identifier=identifier,
+        format=FORMAT,
+        kind="truefalse" if keys.is_true_false(choice.html for choice in choices) else "single",
+        title="",
+        stem=cleaner.clean(markup.plain("\n".join(stem))),
+        choices=choices,
+        correct=(key,),
+        position=position,
+    )
