@@ -295,7 +295,7 @@ def score_set_by(rules: ET.Element, item: ET.Element) -> str | None:
     kinds = {
         declaration.get("identifier", "").strip(): declaration.get("baseType", "") for declaration in children(item, "outcomeDeclaration")
     }
-    names = list(dict.fromkeys(rule.get("identifier", "").strip() for rule in descendants(rules, "setOutcomeValue")))
+    names = list(dict.fromkeys(rule.get("identifier", "").strip() for rule in descendants(rules, "setOutcomeValue", "lookupOutcomeValue")))
     if "SCORE" in names:
         return "SCORE"
     numbers = [name for name in names if kinds.get(name) in NUMERIC]

@@ -20,9 +20,12 @@ from testing_platform.itembank.exchange.safety import (
     Refused,
     check_svg,
     child,
+    descendants,
+    joined,
     local,
     parse_xml,
     plain_text,
+    too_large,
 )
 
 logger = structlog.get_logger()
@@ -137,7 +140,7 @@ class _Reader:
                 raise Refused(shown, problem.reason) from problem
             yield Skip(shown, "", sign, problem.reason)
             return
-        if not self.found:
+        if not self.found and self._sign(name) is None:
             raise Refused(shown, NO_ITEMS)
 
     def listed(self, manifest: str) -> Iterator[Draft | Skip]:
@@ -237,6 +240,8 @@ class _Reader:
         data = self.files.read(name, LIMITS.document)
         if suffix not in MARKED and looks_like_xml(data):
             yield from self._xml(data, name, alone)
+        elif len(data) > LIMITS.text:
+            raise Refused(self.files.source(name), too_large(len(data), LIMITS.text))
         elif suffix in TABLES:
             yield from tables.read_csv(data, name, self.reading)
         elif suffix in TEXT_LIKE or alone:
@@ -254,9 +259,29 @@ class _Reader:
         elif kind == "quiz" and child(root, "question") is not None:
             yield from moodle.read(root, name, self.reading)
         elif alone and kind in ("assessmentTest", "qti-assessment-test"):
-            raise Refused(shown, "is a QTI test, which only points to its items: import the folder or package that holds them")
+            yield from self._test(root, name)
         elif alone:
-            raise Refused(shown, NO_ITEMS)
+            raise NoItems(NO_ITEMS)
+
+    def _test(self, root: qti.ET.Element, name: str) -> Iterator[Draft | Skip]:
+        """A test that was handed in by itself: the items that it points to, from the files beside it, each once."""
+        version = qti.version_of(root)
+        references = [
+            joined(name, element.get("href") or "") for element in descendants(root, "assessmentItemRef", "qti-assessment-item-ref")
+        ]
+        for path in dict.fromkeys(path for path in references if path):
+            try:
+                data = self.files.read(path, LIMITS.document)
+            except Unfit:
+                yield Skip(self.files.source(path), "", version, "is part of the test and did not come along")
+                continue
+            try:
+                item = parse_xml(data, self.files.source(path))
+            except Unfit as problem:
+                yield Skip(self.files.source(path), "", version, problem.reason)
+                continue
+            if local(item.tag) in qti.ROOTS:
+                yield self._item(item, path)
 
     def _item(self, root: qti.ET.Element, name: str) -> Draft | Skip:
         resource = self.hints.get(name)

@@ -15,7 +15,7 @@ import struct
 import xml.etree.ElementTree as ET
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from html.entities import html5
 from pathlib import Path
@@ -38,8 +38,10 @@ class Limits:
 
     # A file as it is handed in. The largest public package seen has 30 MB.
     file: int = 100 * MB
-    # One XML or text document: its tree takes several times its size.
+    # One XML document: its tree takes several times its size.
     document: int = 24 * MB
+    # GIFT, Aiken and CSV are taken apart as text, in which a letter may take 4 bytes: 10,000 questions have 5 MB.
+    text: int = 8 * MB
     picture: int = 8 * MB
     # All pictures that come along; they wait in memory until the import is kept.
     pictures: int = 100 * MB
@@ -53,6 +55,7 @@ class Limits:
     # Deflate can reach 1000; a package of 1,000 items that differ in one word reaches 40.
     ratio: int = 150
     ratio_counts_from: int = 200_000
+    # Elements and attributes of one document: 300 bytes each at the worst. A bank of 3,000 Moodle questions has 150,000.
     elements: int = 250_000
     depth: int = 120
     # One stem, option or passage.
@@ -259,6 +262,7 @@ DECLARED = re.compile(rb"\A\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([^\"'>]{1,4
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 NAMED_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
 VERBATIM = re.compile(r"(<!\[CDATA\[.*?\]\]>|<!--.*?-->)", re.DOTALL)
+PIECE = 65_536
 XML_ENTITIES = {"amp", "lt", "gt", "quot", "apos"}
 # What was written inside <![CDATA[…]]>: many makers put HTML there.
 VERBATIM_TAG = "cdata"
@@ -283,10 +287,13 @@ def encoding_of(data: bytes) -> tuple[str, int]:
     return ("utf-8" if name.startswith(("utf-16", "utf16")) else name), 0
 
 
-def xml_text(data: bytes) -> str:
+def xml_text(data: bytes) -> Iterator[str]:
+    """The document a piece at a time, so that it is never held twice."""
     name, skip = encoding_of(data)
     try:
-        return codecs.decode(data[skip:], name, "strict")
+        decoder = codecs.getincrementaldecoder(name)("strict")
+        for at in range(skip, len(data), PIECE):
+            yield decoder.decode(data[at : at + PIECE], final=at + PIECE >= len(data))
     except (UnicodeError, LookupError) as problem:
         raise BadEncoding(f"is not text in {name.upper()}, as it says") from problem
 
@@ -320,11 +327,11 @@ class _Tree:
 
     def start(self, tag: str, attributes: dict[str, str]) -> ET.Element:
         self._depth += 1
-        self._count += 1
+        self._count += 1 + len(attributes)
         if self._depth > self._limits.depth:
             raise Unfit(f"is nested deeper than {self._limits.depth} levels")
         if self._count > self._limits.elements:
-            raise Unfit(f"holds more than {self._limits.elements} elements")
+            raise Unfit(f"holds more than {self._limits.elements} elements and attributes")
         return self._builder.start(tag, attributes)
 
     def end(self, tag: str) -> ET.Element:
@@ -340,20 +347,19 @@ class _Tree:
 
 def parse_xml(data: bytes, shown: str, limits: Limits = LIMITS) -> ET.Element:
     """The root. Refuses document type definitions and entities; `shown` names the file in the refusal."""
-    text = xml_text(data)
     try:
-        return _parsed(text, limits)
+        return _parsed(xml_text(data), limits)
     except DTDForbidden as problem:
         raise Refused(shown, "has a document type definition (DTD), which may hold entities") from problem
     except DefusedXmlException as problem:
         raise Refused(shown, "has entities or refers to other files") from problem
     except ET.ParseError as problem:
-        if "undefined entity" not in str(problem) or len(text) > 4 * MB:
+        if "undefined entity" not in str(problem) or len(data) > 4 * MB:
             raise Damaged(f"is not well-formed XML ({problem})") from problem
     # HTML's &nbsp; and its kin are written into XML by many hands. They are letters, not definitions.
-    mended = "".join(part if part.startswith("<!") else NAMED_ENTITY.sub(_letter, part) for part in VERBATIM.split(text))
+    mended = "".join(part if part.startswith("<!") else NAMED_ENTITY.sub(_letter, part) for part in VERBATIM.split("".join(xml_text(data))))
     try:
-        return _parsed(mended, limits)
+        return _parsed([mended], limits)
     except (ET.ParseError, DefusedXmlException) as problem:
         raise Damaged(f"is not well-formed XML ({problem})") from problem
 
@@ -364,13 +370,13 @@ def _letter(found: re.Match[str]) -> str:
     return "".join(f"&#{ord(letter)};" for letter in html5[f"{found[1]};"])
 
 
-def _parsed(text: str, limits: Limits) -> ET.Element:
+def _parsed(pieces: Iterable[str], limits: Limits) -> ET.Element:
     tree = _Tree(limits)
     parser = XMLParser(target=tree, forbid_dtd=True)
     parser.parser.StartCdataSectionHandler = lambda: tree.start(VERBATIM_TAG, {})
     parser.parser.EndCdataSectionHandler = lambda: tree.end(VERBATIM_TAG)
-    for at in range(0, len(text), 65_536):
-        parser.feed(text[at : at + 65_536])
+    for piece in pieces:
+        parser.feed(piece)
     found = parser.close()
     assert isinstance(found, ET.Element)
     return found
@@ -583,18 +589,28 @@ def from_base64(text: str, most: int) -> bytes:
         raise Unfit("has a picture that is damaged") from problem
 
 
+# Common Cartridge's word for the folder that holds a course's files; Canvas calls that folder `web_resources`.
+CARTRIDGE = re.compile(r"\A(?:\$|%24)IMS[-_]CC[-_]FILEBASE(?:\$|%24)/?")
+
+
 def picture_from(files: Files, base: str, address: str, pictures: Pictures) -> Asset:
     """The picture that `src` names in the file `base`."""
     if (found := pictures.from_address(address, files.source(base))) is not None:
         return found
-    path = joined(base, address)
-    if path is None:
+    if CARTRIDGE.match(address):
+        inner = CARTRIDGE.sub("", address)
+        paths = [joined("", f"web_resources/{inner}"), joined("", inner)]
+    else:
+        paths = [joined(base, address)]
+    if not any(paths):
         raise Unfit(f"has a picture at another address ({address[:80]})")
-    try:
-        data = files.read(path, pictures.limits.picture)
-    except Unfit as problem:
-        raise Unfit(f"its picture {address[:80]} did not come along") from problem
-    return pictures.asset(data, files.source(path))
+    for path in filter(None, paths):
+        try:
+            data = files.read(path, pictures.limits.picture)
+        except Unfit:
+            continue
+        return pictures.asset(data, files.source(path))
+    raise Unfit(f"its picture {address[:80]} did not come along")
 
 
 # Walking XML -------------------------------------------------------------------------------------------------------------------
