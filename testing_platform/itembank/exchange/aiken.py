@@ -10,27 +10,29 @@ from testing_platform.itembank.exchange.safety import LIMITS, says_something
 
 FORMAT = "aiken"
 OPTION = re.compile(r"\A\s*([A-Za-z])[.)](.*)\Z")
-ANSWER = re.compile(r"\A\s*ANSWERS?\s*:\s*(.*?)\s*\Z", re.IGNORECASE)
-LOOKS_LIKE = re.compile(r"^\s*ANSWERS?\s*:\s*[A-Za-z]\s*$", re.IGNORECASE | re.MULTILINE)
+ANSWER = re.compile(r"\A\s*ANSWERS?\s*:(.*)\Z", re.IGNORECASE)
+LOOKS_LIKE = re.compile(r"^[ \t]*ANSWERS?[ \t]*:[ \t]*[A-Za-z][ \t]*$", re.IGNORECASE | re.MULTILINE)
 
 
 def pieces(text: str) -> Iterator[list[str]]:
     """Lines up to and with an answer; a new question after options without an answer begins a new piece."""
     piece: list[str] = []
-    blank = False
+    blank = offered = False
     for line in text.split("\n"):
         if not line.strip():
             blank = True
             continue
-        marked = OPTION.match(line)
-        if piece and blank and not ANSWER.match(line) and not marked and any(OPTION.match(before) for before in piece[1:]):
+        marked = OPTION.match(line) is not None
+        if blank and offered and not marked and not ANSWER.match(line):
             yield piece
-            piece = []
+            piece, offered = [], False
         blank = False
+        # What looks like an option in the first line is the question.
+        offered = offered or (marked and bool(piece))
         piece.append(line)
         if ANSWER.match(line):
             yield piece
-            piece = []
+            piece, offered = [], False
     if piece:
         yield piece
 
@@ -72,7 +74,7 @@ def read_question(piece: list[str], identifier: str, name: str, reading: Reading
     if empty := next((choice.identifier for choice in choices if not says_something(choice.html)), None):
         raise Unfit(f"its option {empty} is empty")
     known = [choice.identifier for choice in choices]
-    given = answer[1].rstrip(".)").strip()
+    given = answer[1].strip().rstrip(".)").strip()
     key = next((letter for letter in known if letter.upper() == given.upper()), given)
     keys.check(keys.Question(tuple(known), single=True))
     if len(given) != 1:

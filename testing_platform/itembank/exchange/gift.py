@@ -17,7 +17,7 @@ FORMAT = "gift"
 ESCAPED = {"\\": "\x01", "~": "\x02", "=": "\x03", "#": "\x04", "{": "\x05", "}": "\x06", ":": "\x07", "n": "\x0e"}
 ESCAPE = re.compile(r"\\([\\~=#{}:n])")
 BACK = {mark: ("\n" if sign == "n" else sign) for sign, mark in ESCAPED.items()}
-COMMENT = re.compile(r"^\s*//(.*)$", re.MULTILINE)
+COMMENT = re.compile(r"^[^\S\n]*//(.*)$", re.MULTILINE)
 TITLE = re.compile(r"\A\s*::(.*?)::", re.DOTALL)
 FORMATTED = re.compile(r"\A\s*\[(html|moodle|plain|markdown)\]", re.IGNORECASE)
 TRUE_FALSE = re.compile(r"\A\s*(T|TRUE|F|FALSE)\s*(?:#(.*))?\Z", re.IGNORECASE | re.DOTALL)

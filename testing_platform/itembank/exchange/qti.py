@@ -94,7 +94,8 @@ def read_item(root: ET.Element, name: str, reading: Reading, hint: str = "", met
     assert body is not None
     notes: list[str] = []
     response, question = declared(root, interaction)
-    choices = tuple(choice_of(element, root, cleaner) for element in children(interaction, "simpleChoice"))
+    told = feedback_of(root)
+    choices = tuple(choice_of(element, told, cleaner) for element in children(interaction, "simpleChoice"))
     key = key_of(root, response, question)
     stimulus, passages = stimulus_of(root, body, name, reading)
     stem = cleaner.clean(Writer(passages).stem(body, interaction))
@@ -234,17 +235,22 @@ def key_of(root: ET.Element, response: processing.Response, question: keys.Quest
     return keys.ruled(question, made.score, "mapResponse" in processing.rule_names(rules))
 
 
-def choice_of(element: ET.Element, root: ET.Element, cleaner: Cleaner) -> Choice:
+def feedback_of(root: ET.Element) -> dict[str, str]:
+    """What is told after the choice of an option, by that option's identifier."""
+    told: dict[str, str] = {}
+    for found in children(root, "modalFeedback"):
+        if found.get("showHide", "show") == "show":
+            told.setdefault((found.get("identifier") or "").strip(), text_of(found))
+    return told
+
+
+def choice_of(element: ET.Element, told: dict[str, str], cleaner: Cleaner) -> Choice:
     identifier = (element.get("identifier") or "").strip()
     html = cleaner.clean(Writer().inner(element))
     if not says_something(html):
         raise Unfit(f"its option {identifier} is empty")
     feedback = [text_of(found) for found in descendants(element, "feedbackInline", "feedbackBlock")]
-    feedback += [
-        text_of(found)
-        for found in children(root, "modalFeedback")
-        if (found.get("identifier") or "").strip() == identifier and found.get("showHide", "show") == "show"
-    ]
+    feedback.append(told.get(identifier, ""))
     return Choice(
         identifier=identifier,
         html=html,

@@ -98,7 +98,8 @@ def read_item(item: ET.Element, identifier: str, name: str, reading: Reading, po
         raise Unfit("has an option without an identifier")
     question = keys.Question(options, single)
     keys.check(question)
-    choices = tuple(choice_of(label, item, cleaner) for label in labels)
+    told = {(found.get("ident") or "").strip(): found for found in children(item, "itemfeedback")}
+    choices = tuple(choice_of(label, told, cleaner) for label in labels)
     scoring = Scoring(item, (response.get("ident") or "").strip())
     key = scoring.key(question)
     stem = cleaner.clean("".join(material(element) for element in outside(presentation, response)))
@@ -170,18 +171,15 @@ def material(element: ET.Element) -> str:
     return "".join(parts)
 
 
-def choice_of(label: ET.Element, item: ET.Element, cleaner: Cleaner) -> Choice:
+def choice_of(label: ET.Element, told: dict[str, ET.Element], cleaner: Cleaner) -> Choice:
     identifier = (label.get("ident") or "").strip()
     html = cleaner.clean("".join(material(element) for element in outside(label, None)))
     if html.startswith("<div>") and html.endswith("</div>") and html.count("<div>") == 1:
         html = html[5:-6]
     if not says_something(html):
         raise Unfit(f"its option {identifier} is empty")
-    feedback = [
-        words(marked_up(text_of(found)))
-        for found in children(item, "itemfeedback")
-        if (found.get("ident") or "").startswith(f"{identifier}_")
-    ]
+    # Canvas calls it `7001_fb`, Blackboard by the option's own name.
+    feedback = [words(marked_up(text_of(told[name]))) for name in (f"{identifier}_fb", identifier) if name in told]
     return Choice(
         identifier, html, fixed=(label.get("rshuffle") or "").lower() in ("no", "false"), rationale=" ".join(filter(None, feedback))
     )

@@ -261,7 +261,7 @@ DECLARED = re.compile(rb"\A\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([^\"'>]{1,4
 # What XML 1.0 and any text file have no place for.
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 NAMED_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
-VERBATIM = re.compile(r"(<!\[CDATA\[.*?\]\]>|<!--.*?-->)", re.DOTALL)
+VERBATIM = re.compile(r"<!\[CDATA\[|<!--")
 PIECE = 65_536
 XML_ENTITIES = {"amp", "lt", "gt", "quot", "apos"}
 # What was written inside <![CDATA[…]]>: many makers put HTML there.
@@ -357,11 +357,22 @@ def parse_xml(data: bytes, shown: str, limits: Limits = LIMITS) -> ET.Element:
         if "undefined entity" not in str(problem) or len(data) > 4 * MB:
             raise Damaged(f"is not well-formed XML ({problem})") from problem
     # HTML's &nbsp; and its kin are written into XML by many hands. They are letters, not definitions.
-    mended = "".join(part if part.startswith("<!") else NAMED_ENTITY.sub(_letter, part) for part in VERBATIM.split("".join(xml_text(data))))
     try:
-        return _parsed([mended], limits)
+        return _parsed(_with_letters("".join(xml_text(data))), limits)
     except (ET.ParseError, DefusedXmlException) as problem:
         raise Damaged(f"is not well-formed XML ({problem})") from problem
+
+
+def _with_letters(text: str) -> Iterator[str]:
+    """The document with its named letters written out, but for comments and CDATA sections, in which they are no names."""
+    at = 0
+    while opened := VERBATIM.search(text, at):
+        yield NAMED_ENTITY.sub(_letter, text[at : opened.start()])
+        closing = "]]>" if opened[0] == "<![CDATA[" else "-->"
+        closed = text.find(closing, opened.end())
+        at = len(text) if closed < 0 else closed + len(closing)
+        yield text[opened.start() : at]
+    yield NAMED_ENTITY.sub(_letter, text[at:])
 
 
 def _letter(found: re.Match[str]) -> str:
@@ -496,13 +507,16 @@ class Pictures:
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.limits = limits
-        self._seen: dict[str, int] = {}
+        self._seen: set[str] = set()
+        self._total = 0
 
     def asset(self, data: bytes, shown: str) -> Asset:
         media_type = self._media_type(data, shown)
         name = f"{hashlib.sha256(data).hexdigest()[:40]}.{ENDINGS[media_type]}"
-        self._seen[name] = len(data)
-        if sum(self._seen.values()) > self.limits.pictures:
+        if name not in self._seen:
+            self._seen.add(name)
+            self._total += len(data)
+        if self._total > self.limits.pictures:
             raise Refused(shown, f"brings the pictures above {self.limits.pictures // MB} MB")
         return Asset(name, media_type, data)
 

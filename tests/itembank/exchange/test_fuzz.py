@@ -102,3 +102,30 @@ def test_ten_thousand_broken_files(tmp_path):
     outcomes = [try_one(seed, tmp_path) for seed in range(1_000_000, 1_010_000)]
     # A fuzz that only ever met the first check would prove little.
     assert min(outcomes.count(each) for each in ("read", "skipped", "refused")) > 500
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.gift", "\n\u00a0" * 500_000 + "{~a =b}"),
+        ("x.txt", "\n" * 2_000_000 + "ANSWER: B"),
+        ("x.txt", "a\n\n" * 500_000 + "A. x\nB. y\nANSWER: B"),
+        ("x.txt", "Q\nA. x\nB. y\nANSWER: " + " " * 500_000 + "x\nANSWER: A"),
+        ("x.gift", "q{~a#" + "{" * 500_000),
+        ("x.gift", "[markdown]" + "**a" * 300_000 + "{~a =b}"),
+        ("x.xml", "<quiz>&nbsp;" + "<![CDATA[" * 300_000),
+        ("x.xml", item(stem="<p>" + " onabc" * 30_000 + "</p>")),
+        ("x.xml", item(stem="<![CDATA[" + '<a "' * 2_900 + "]]>")),
+        ("x.xml", item(stem="<![CDATA[" + "<div>" * 2_900 + "]]>")),
+        ("x.xml", item(after='<modalFeedback identifier="A"/>' * 100_000)),
+        ("x.csv", "question,a,b,answer\nx,y,z," + "a," * 300_000),
+    ],
+    ids=range(12),
+)
+def test_texts_made_to_be_slow(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_text(content)
+    started = time.process_time()
+    found = list(read(path, strict=True))
+    assert time.process_time() - started < MOST_SECONDS
+    assert found
