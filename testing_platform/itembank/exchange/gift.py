@@ -20,7 +20,8 @@ BACK = {mark: ("\n" if sign == "n" else sign) for sign, mark in ESCAPED.items()}
 COMMENT = re.compile(r"^[^\S\n]*//(.*)$", re.MULTILINE)
 TITLE = re.compile(r"\A\s*::(.*?)::", re.DOTALL)
 FORMATTED = re.compile(r"\A\s*\[(html|moodle|plain|markdown)\]", re.IGNORECASE)
-TRUE_FALSE = re.compile(r"\A\s*(T|TRUE|F|FALSE)\s*(?:#(.*))?\Z", re.IGNORECASE | re.DOTALL)
+# In capitals alone: {true} is a short answer to Moodle.
+TRUE_FALSE = re.compile(r"\A\s*(T|TRUE|F|FALSE)\s*(?:#(.*))?\Z", re.DOTALL)
 WEIGHT = re.compile(r"\A%\s*(-?\d{1,3}(?:[.,]\d{1,10})?)\s*%")
 IDENTIFIER = re.compile(r"\[id:([^\]\n]{1,200})\]")
 TAGGED = re.compile(r"\[tag:([^\]\n]{1,200})\]")
@@ -104,7 +105,7 @@ def read_question(body: str, title: str, identifier: str, metadata: dict[str, An
         raise Unfit("is of another kind: numerical")
     if found := TRUE_FALSE.match(answers):
         needs_text(stem)
-        right = found[1].upper().startswith("T")
+        right = found[1].startswith("T")
         notes = [feedback(part, stem_format) for part in (found[2] or "").split("#")]
         # Of two texts the first is for the wrong answer.
         told = " ".join(filter(None, [rationale, *notes]))

@@ -2,7 +2,7 @@
 their looks: what they add up to is the key, a sum of weights, or something that this bank cannot hold.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations
@@ -143,7 +143,7 @@ def _ruled_single(question: Question, score: Score, uses_mapping: bool) -> Key:
     others = {value for option, value in scores.items() if option not in best}
     if len(others) == 1:
         penalty = others.pop()
-        return Key(best, notes=(f"a wrong answer earned {penalty} there and earns nothing here",) if penalty else ())
+        return Key(best, notes=(f"a wrong answer earned {plain(penalty)} there and earns nothing here",) if penalty else ())
     return Key(best, Mapping({option: value for option, value in scores.items() if value}))
 
 
@@ -152,25 +152,46 @@ def _ruled_multiple(question: Question, score: Score, uses_mapping: bool) -> Key
     most = max(scores.values())
     if most <= 0 or min(scores.values()) == most:
         raise Unfit("has no key: by its rules no answer earns more than another")
-    mapping = question.mapping
-    if uses_mapping and mapping and all(mapping.score(answer) == found for answer, found in scores.items() if answer):
-        return mapped(question)
     best = [answer for answer, found in scores.items() if found == most]
     if len(best) == 1:
         correct = _agree(question, in_order(question, best[0]))
         others = {found for answer, found in scores.items() if answer and answer != best[0]}
         if len(others) == 1:
             penalty = others.pop()
-            return Key(correct, notes=(f"a wrong answer earned {penalty} there and earns nothing here",) if penalty else ())
-    added = Mapping(
-        {option: scores[frozenset([option])] for option in question.options if scores[frozenset([option])]},
-        lower=min(scores.values()),
-        upper=most,
-    )
-    if all(added.score(answer) == found for answer, found in scores.items() if answer):
-        correct = in_order(question, [option for option, value in added.entries.items() if value > 0])
-        return Key(_agree(question, correct), added)
+            return Key(correct, notes=(f"a wrong answer earned {plain(penalty)} there and earns nothing here",) if penalty else ())
+    for weights in weightings(question, scores, uses_mapping):
+        if (moved := moved_by(weights, scores)) is not None:
+            key = mapped(Question(question.options, False, question.limit, question.correct, weights))
+            return Key(key.correct, key.mapping, moved)
     raise Unfit("is scored by rules that are neither all-or-nothing nor a sum of weights")
+
+
+def weightings(question: Question, scores: dict[frozenset[str], Decimal], uses_mapping: bool) -> Iterator[Mapping]:
+    """Sums of weights that the rules may come to: the declared mapping, the same within the bounds that were seen, what each option earns alone."""
+    nothing = scores[frozenset()]
+    lower, upper = min(scores.values()) - nothing, max(scores.values()) - nothing
+    if uses_mapping and question.mapping:
+        yield question.mapping
+        yield Mapping(question.mapping.entries, lower, upper, question.mapping.default)
+    alone = {option: scores[frozenset([option])] - nothing for option in question.options}
+    yield Mapping({option: value for option, value in alone.items() if value}, lower, upper)
+
+
+def moved_by(weights: Mapping, scores: dict[frozenset[str], Decimal]) -> tuple[str, ...] | None:
+    """Whether the scores are those weights, times something and from another start; then what is to be told about it."""
+    pairs = [(weights.score(answer), found) for answer, found in scores.items() if answer]
+    low, high = min(pairs), max(pairs)
+    if low[0] == high[0] or high[1] <= low[1]:
+        return None
+    times = (high[1] - low[1]) / (high[0] - low[0])
+    start = low[1] - times * low[0]
+    if any(found != start + times * weight for weight, found in pairs):
+        return None
+    return () if (times, start) == (1, 0) else (f"its weights counted {plain(times)} times there, from a start of {plain(start)}",)
+
+
+def plain(value: Decimal) -> str:
+    return f"{value.normalize():f}"
 
 
 def answers(question: Question) -> list[frozenset[str]]:

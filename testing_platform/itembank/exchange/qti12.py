@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from testing_platform.itembank.exchange import keys
-from testing_platform.itembank.exchange.drafts import Choice, Draft, Kind, Skip, Unfit, number
+from testing_platform.itembank.exchange.drafts import Choice, Draft, Kind, Skip, StimulusDraft, Unfit, number
 from testing_platform.itembank.exchange.markup import marked_up
 from testing_platform.itembank.exchange.qti import Reading
 from testing_platform.itembank.exchange.safety import (
@@ -44,10 +44,11 @@ MOST_STEPS = 200_000
 
 def read(root: ET.Element, name: str, reading: Reading) -> Iterator[Draft | Skip]:
     source = reading.files.source(name)
+    passages = {identifier: item for item in descendants(root, "item") if (identifier := (item.get("ident") or "").strip())}
     for position, item in enumerate(descendants(root, "item")):
         identifier = (item.get("ident") or "").strip() or blackboard_identifier(item) or f"q{position + 1}"
         try:
-            yield read_item(item, identifier, name, reading, position)
+            yield read_item(item, identifier, name, reading, position, passages)
         except Unfit as unfit:
             yield Skip(source, identifier, FORMAT, unfit.reason)
 
@@ -68,10 +69,12 @@ def metadata_of(item: ET.Element) -> dict[str, str]:
     return found
 
 
-def read_item(item: ET.Element, identifier: str, name: str, reading: Reading, position: int) -> Draft:
+def read_item(item: ET.Element, identifier: str, name: str, reading: Reading, position: int, passages: dict[str, ET.Element]) -> Draft:
     said = metadata_of(item)
     declared = next((said[label] for label in ("question_type", "cc_profile", "bbmd_questiontype", "qmd_itemtype") if said.get(label)), "")
     kind = KINDS.get(" ".join(declared.lower().replace("_", " ").split()))
+    if declared == "text_only_question":
+        raise Unfit("is a text without a question; as a passage it comes along with the questions that name it")
     if kind is None and declared and "multiple choice" not in declared.lower():
         raise Unfit(f"is of another kind: {declared[:60]}")
     presentation = child(item, "presentation")
@@ -121,12 +124,29 @@ def read_item(item: ET.Element, identifier: str, name: str, reading: Reading, po
         shuffle=(render.get("shuffle") or "").lower() in ("yes", "true"),
         max_choices=1 if single else 0,
         language=(attribute(item, "lang") or "")[:35],
+        stimulus=stimulus_of(said.get("parent_stimulus_item_ident", ""), passages, name, reading),
         assets=tuple(cleaner.assets.values()),
         metadata={label: value for label, value in kept.items() if value and label != "feedback"},
         rationale=kept.get("feedback", ""),
         notes=key.notes,
         position=position,
     )
+
+
+def stimulus_of(identifier: str, passages: dict[str, ET.Element], name: str, reading: Reading) -> StimulusDraft | None:
+    """Canvas keeps a passage as a question without an answer, which others name as their parent."""
+    if not identifier:
+        return None
+    place = f"{name}#{identifier}"
+    if place not in reading.stimuli:
+        presentation = child(passages.get(identifier), "presentation")
+        cleaner = reading.cleaner(name)
+        html = cleaner.clean("".join(material(element) for element in outside(presentation, None))) if presentation is not None else ""
+        if not says_something(html):
+            raise Unfit(f"its passage {identifier} did not come along")
+        title = " ".join((passages[identifier].get("title") or "").split())
+        reading.stimuli[place] = StimulusDraft(place, title, html, assets=tuple(cleaner.assets.values()))
+    return reading.stimuli[place]
 
 
 # Text --------------------------------------------------------------------------------------------------------------------------
@@ -205,6 +225,9 @@ class Scoring:
         )
         self.variable = self.score_variable(processing)
         self.conditions = list(children(processing, "respcondition"))
+        # The standard stops at the first condition that holds. Makers who only ever add, and never say when to go on, mean all of them.
+        adds = all((element.get("action") or "Set").lower() == "add" for element in descendants(processing, "setvar"))
+        self.sums_up = adds and not any(condition.get("continue") for condition in self.conditions)
         try:
             return keys.ruled(question, self.score, uses_mapping=False)
         except DecimalException as problem:
@@ -225,7 +248,7 @@ class Scoring:
             for setting in children(condition, "setvar"):
                 if variable_of(setting) == self.variable:
                     total = self.changed(total, setting)
-            if (condition.get("continue") or "No").lower() != "yes":
+            if not self.sums_up and (condition.get("continue") or "No").lower() != "yes":
                 break
         return total
 

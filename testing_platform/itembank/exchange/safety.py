@@ -262,6 +262,7 @@ DECLARED = re.compile(rb"\A\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([^\"'>]{1,4
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 NAMED_ENTITY = re.compile(r"&([A-Za-z][A-Za-z0-9]{1,31});")
 VERBATIM = re.compile(r"<!\[CDATA\[|<!--")
+DECLARATION = re.compile(r"\A\s*<\?xml\s[^>]*\?>")
 PIECE = 65_536
 XML_ENTITIES = {"amp", "lt", "gt", "quot", "apos"}
 # What was written inside <![CDATA[…]]>: many makers put HTML there.
@@ -288,12 +289,14 @@ def encoding_of(data: bytes) -> tuple[str, int]:
 
 
 def xml_text(data: bytes) -> Iterator[str]:
-    """The document a piece at a time, so that it is never held twice."""
+    """The document a piece at a time, so that it is never held twice. Its first line, which has done its work, is left away:
+    makers put a blank before it or forget the one inside it."""
     name, skip = encoding_of(data)
     try:
         decoder = codecs.getincrementaldecoder(name)("strict")
         for at in range(skip, len(data), PIECE):
-            yield decoder.decode(data[at : at + PIECE], final=at + PIECE >= len(data))
+            piece = decoder.decode(data[at : at + PIECE], final=at + PIECE >= len(data))
+            yield DECLARATION.sub("", piece) if at == skip else piece
     except (UnicodeError, LookupError) as problem:
         raise BadEncoding(f"is not text in {name.upper()}, as it says") from problem
 
@@ -607,18 +610,35 @@ def from_base64(text: str, most: int) -> bytes:
 CARTRIDGE = re.compile(r"\A(?:\$|%24)IMS[-_]CC[-_]FILEBASE(?:\$|%24)/?")
 
 
+# Blackboard's and ExamView's words for the folder beside a pool's file.
+EMBEDDED = re.compile(r"\A@X@EmbeddedFile\.[A-Za-z]+@X@/?")
+# Blackboard's number of a file in its collection; the package holds it under a name that ends so.
+NUMBERED = re.compile(r"xid-\d+_\d+")
+
+
+def picture_paths(files: Files, base: str, address: str) -> list[str]:
+    """Where in the source the picture may lie, in the order of trying."""
+    if CARTRIDGE.match(address):
+        inner = CARTRIDGE.sub("", address)
+        found = [joined("", f"web_resources/{inner}"), joined("", inner)]
+    elif EMBEDDED.match(address):
+        inner = EMBEDDED.sub("", address)
+        found = [joined(base, f"{posixpath.splitext(posixpath.basename(base))[0]}/{inner}"), joined(base, inner)]
+        if number := NUMBERED.search(inner):
+            found += [name for name in files.names() if f"{number[0]}." in name and not name.endswith(".xml")]
+    else:
+        found = [joined(base, address)]
+    return [path for path in found if path]
+
+
 def picture_from(files: Files, base: str, address: str, pictures: Pictures) -> Asset:
     """The picture that `src` names in the file `base`."""
     if (found := pictures.from_address(address, files.source(base))) is not None:
         return found
-    if CARTRIDGE.match(address):
-        inner = CARTRIDGE.sub("", address)
-        paths = [joined("", f"web_resources/{inner}"), joined("", inner)]
-    else:
-        paths = [joined(base, address)]
-    if not any(paths):
+    paths = picture_paths(files, base, address)
+    if not paths:
         raise Unfit(f"has a picture at another address ({address[:80]})")
-    for path in filter(None, paths):
+    for path in paths:
         try:
             data = files.read(path, pictures.limits.picture)
         except Unfit:

@@ -126,6 +126,46 @@ def test_canvas_writes_each_quiz_twice_and_the_fuller_copy_counts(tmp_path):
     assert "the fuller copy" in found[1].reason
 
 
+def test_a_passage_of_canvas_comes_along_with_its_questions(tmp_path):
+    passage = (
+        canvas("text_only_question", THREE, "", stem="<p>Open at nine.</p>", identifier="p1")
+        .replace("<response_lid", "<none")
+        .replace("</response_lid", "</none")
+    )
+    child = canvas("multiple_choice_question", THREE, gives(equal("7003"))).replace("<itemmetadata><qtimetadata>", "<itemmetadata><qtimetadata><qtimetadatafield><fieldlabel>parent_stimulus_item_ident</fieldlabel><fieldentry>p1</fieldentry></qtimetadatafield>")  # fmt: skip
+    found = all_of(written(tmp_path, "q.xml", interop(passage, child, child, child.replace(">p1<", ">p2<"))))
+    assert [type(each) for each in found] == [Skip, Draft, Draft, Skip]
+    assert found[1].stimulus is found[2].stimulus
+    assert found[1].stimulus.html == "<div><p>Open at nine.</p></div>"
+    assert "passage p2 did not come along" in found[3].reason
+
+
+def adds(identifier, value):
+    return f'<respcondition><conditionvar>{equal(identifier)}</conditionvar><setvar action="Add" varname="que_score">{value}</setvar></respcondition>'
+
+
+def test_makers_who_add_for_each_option_mean_the_sum(tmp_path):
+    found = one(tmp_path, interop(canvas("", THREE, adds("7001", "50") + adds("7002", "-10") + adds("7003", "50"), "Multiple")))
+    assert (found.kind, found.correct) == ("multiple", ("7001", "7003"))
+    assert found.mapping.entries == {"7001": 50, "7002": -10, "7003": 50}
+
+
+@pytest.mark.parametrize(
+    ("address", "at"),
+    [
+        ("@X@EmbeddedFile.location@X@a.png", "res1/a.png"),
+        ("@X@EmbeddedFile.requestUrlStub@X@bbcswebdav/xid-12_1", "csfiles/home_dir/a__xid-12_1.png"),
+        ("%24IMS-CC-FILEBASE%24/a.png", "web_resources/a.png"),
+        ("pics/a.png?x=1", "pics/a.png"),
+    ],
+)
+def test_pictures_are_found_by_each_makers_way_of_naming_them(tmp_path, address, at):
+    question = canvas("multiple_choice_question", THREE, gives(equal("7003")), stem=f'<p>See <img src="{address}" alt="x"></p>')
+    (found,) = all_of(package(tmp_path / "p.zip", {"res1.dat": interop(question), at: png()}))
+    assert isinstance(found, Draft), found
+    assert found.assets[0].data == png()
+
+
 # Moodle ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -202,7 +242,7 @@ LETTERS = "Señor {~a =b}"
         ("5 \\= 2 + ?{~\\=2\n=\\~3#yes\n}", "single", "1", "<p>5 = 2 + ?</p>", ["=2", "~3"]),
         ("Which?{~%50%a ~%-100%b ~%50%c}", "multiple", "0 2", "<p>Which?</p>", ["a", "b", "c"]),
         ("[html]<p>Is &lt; less&eacute;?</p>{TRUE#no#yes}", "truefalse", "0", "<p>Is &lt; lessé?</p>", ["True", "False"]),
-        ("Sun rises west.{f}", "truefalse", "1", "<p>Sun rises west.</p>", ["True", "False"]),
+        ("Sun rises west.{F}", "truefalse", "1", "<p>Sun rises west.</p>", ["True", "False"]),
         ("// a comment\nWho? {\n// another\n~Ann\n=Ben\n}", "single", "1", "<p>Who?</p>", ["Ann", "Ben"]),
         ("Line one\\nline two{~a =b}", "single", "1", "<p>Line one<br>line two</p>", ["a", "b"]),
         ("a < b & c{~<b>x</b> =1 < 2}", "single", "1", "<p>a &lt; b &amp; c</p>", ["<strong>x</strong>", "1 &lt; 2"]),
@@ -222,6 +262,7 @@ def test_gift(tmp_path, text, kind, key, stem, options):
         ("How many?{#3:1}", "numerical"),
         ("Who?{=Ann =Ben}", "short answer"),
         ("Match{=a -> b =c -> d}", "matching"),
+        ("Sun rises west.{false}", "short answer"),
         ("Just text", "description"),
         ("Who?{~Ann =Ben", "a } is missing"),
         ("Who?{~Ann =Ben} and {~x =y}", "several answer blocks"),

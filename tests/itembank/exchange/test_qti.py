@@ -76,6 +76,10 @@ def template(address):
         (item(mapping=mapping(B=2, A=1), rules=rules(setting(MAPPED))), "single", "B", {"B": "2", "A": "1"}),
         (item(cardinality="multiple", most="0", correct=("A", "C"), mapping=mapping('lowerBound="0" upperBound="2" defaultValue="-1"', A=1, C=1), rules=MAP), "multiple", "A C", {"A": "1", "C": "1"}),
         (item(cardinality="multiple", most=None, correct=(), mapping=mapping(A=1, C=1, D="-1"), rules=rules(setting(MAPPED))), "multiple", "A C", {"A": "1", "C": "1", "D": "-1"}),
+        # The same weights another way: times two from a start of one, and kept within bounds by the rules.
+        (item(cardinality="multiple", most="0", correct=("A", "C"), mapping=mapping(A=1, C=1, D="-1"), rules=rules(setting(f"<sum>{base(1)}<product>{MAPPED}{base(2)}</product></sum>"))), "multiple", "A C", {"A": "1", "C": "1", "D": "-1"}),
+        (item(cardinality="multiple", most="0", correct=("A", "C"), mapping=mapping(A=1, C=1, D="-1"), rules=rules(setting(MAPPED), when(f"<lt><variable identifier='SCORE'/>{base(0)}</lt>", NOTHING))), "multiple", "A C", {"A": "1", "C": "1", "D": "-1"}),
+        (item(cardinality="multiple", most="0", correct=("A", "C"), rules=rules(setting(base(1)), when(CORRECT, setting(base(3))))), "multiple", "A C", None),
         # Several answers, all or nothing.
         (item(cardinality="multiple", most="0", correct=("C", "A")), "multiple", "A C", None),
         (item(cardinality="multiple", most="2", correct=(), rules=rules(when(has("A", "D"), ONE))), "multiple", "A D", None),
@@ -172,6 +176,7 @@ def test_the_version_is_known_by_names_and_namespace(tmp_path, made, format):
         ('<?xml version="1.0" encoding="windows-1252"?>' + item(stem="<p>Señor Muñoz</p>")).encode("cp1252"),
         ('<?xml version="1.0" encoding="UTF-16"?>' + item(stem="<p>Señor Muñoz</p>")).encode(),
         item(stem="<p>Se&ntilde;or Mu&ntilde;oz</p>").encode(),
+        ('\n <?xml version="1.0"encoding="UTF-8"?>' + item(stem="<p>Señor Muñoz</p>")).encode(),
     ],
 )
 def test_letters_arrive_whatever_they_are_written_in(tmp_path, data):
