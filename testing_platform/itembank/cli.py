@@ -21,6 +21,8 @@ def items() -> None:
 @click.option("--json", "as_json", is_flag=True)
 def import_items(source: Path, dry_run: bool, as_json: bool) -> None:
     """Read items from QTI 1.2 to 3.0, Moodle XML, GIFT, Aiken, CSV or XLSX: a file, a package or a folder."""
+    if not dry_run:
+        raise click.ClickException("this version shows what would come in and does not take it in: add --dry-run")
     try:
         rows = [drafts.outcome(found) for found in read(source)]
     except Refused as refusal:

@@ -205,7 +205,9 @@ class Package:
         for info in found:
             name = info.filename.replace("\\", "/")
             shown = f"{self.label}!{name[:200]}"
-            if info.is_dir() or name.endswith("/"):
+            if not name:
+                raise Refused(self.label, "holds an entry without a name")
+            if name.endswith("/"):
                 if ".." in name.split("/") or name.startswith("/"):
                     raise Refused(shown, "has a path that leads out of the package")
                 continue

@@ -127,16 +127,14 @@ def test_canvas_writes_each_quiz_twice_and_the_fuller_copy_counts(tmp_path):
 
 
 def test_a_passage_of_canvas_comes_along_with_its_questions(tmp_path):
-    passage = (
-        canvas("text_only_question", THREE, "", stem="<p>Open at nine.</p>", identifier="p1")
-        .replace("<response_lid", "<none")
-        .replace("</response_lid", "</none")
-    )
+    text = "<mattext texttype='text/html'>&lt;p&gt;Open at nine.&lt;/p&gt;</mattext>"
+    kind = "<qtimetadatafield><fieldlabel>question_type</fieldlabel><fieldentry>text_only_question</fieldentry></qtimetadatafield>"
+    passage = f'<item ident="p1" title="Hours"><itemmetadata><qtimetadata>{kind}</qtimetadata></itemmetadata><presentation><material>{text}</material></presentation></item>'
     child = canvas("multiple_choice_question", THREE, gives(equal("7003"))).replace("<itemmetadata><qtimetadata>", "<itemmetadata><qtimetadata><qtimetadatafield><fieldlabel>parent_stimulus_item_ident</fieldlabel><fieldentry>p1</fieldentry></qtimetadatafield>")  # fmt: skip
     found = all_of(written(tmp_path, "q.xml", interop(passage, child, child, child.replace(">p1<", ">p2<"))))
     assert [type(each) for each in found] == [Skip, Draft, Draft, Skip]
     assert found[1].stimulus is found[2].stimulus
-    assert found[1].stimulus.html == "<div><p>Open at nine.</p></div>"
+    assert (found[1].stimulus.title, found[1].stimulus.html) == ("Hours", "<div><p>Open at nine.</p></div>")
     assert "passage p2 did not come along" in found[3].reason
 
 

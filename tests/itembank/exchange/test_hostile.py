@@ -104,6 +104,7 @@ def test_paths_that_lead_out_of_a_package(tmp_path, name):
         (lambda folder: zip_with(folder, "x.xml", item().encode(), kind=zipfile.ZIP_LZMA), "compressed in a way"),
         (lambda folder: package(folder / "bad.zip", {f"{at}.txt": "" for at in range(10_001)}), "more than 10000 files"),
         (lambda folder: encrypted(folder), "is encrypted"),
+        (lambda folder: nameless(folder), "an entry without a name"),
         (lambda folder: twice(folder), "in the package twice"),
         (lambda folder: claims(folder, 400 * 2**20), "MB when unpacked"),
         (lambda folder: written(folder, "bad.zip", packed({"i.xml": item()})[:-30]), "not a whole ZIP"),
@@ -122,6 +123,15 @@ def encrypted(folder: Path) -> Path:
     data = bytearray(packed({"i.xml": item()}))
     at = data.find(b"PK\x01\x02")
     data[at + 8] |= 1
+    return written(folder, "bad.zip", bytes(data))
+
+
+def nameless(folder: Path) -> Path:
+    data = bytearray(packed({"i.xml": item()}))
+    at = data.find(b"PK\x01\x02")
+    # The name's five letters become part of the entry's extra field.
+    struct.pack_into("<HH", data, at + 28, 0, 5)
+    data[at + 46 : at + 51] = b"\x99\x99\x01\x00x"
     return written(folder, "bad.zip", bytes(data))
 
 
@@ -196,6 +206,7 @@ def test_the_command_refuses_with_exit_code_1_naming_file_and_reason(tmp_path):
     assert (found.exit_code, found.stdout) == (1, "")
     assert "p.zip!b.xml: has a document type definition" in found.stderr
     assert run(tmp_path / "nothing.zip", "--dry-run").exit_code == 1
+    assert run(path).exit_code == 1, "it does not pretend to have taken anything in"
 
 
 MEASURED = """
