@@ -215,15 +215,19 @@ def rules_page(attempt: Attempt) -> Any:
     found["sections"] = facility.texts_for(found["sections"], attempt.mode)
     allowed_time = attempt.clock.time_allowed
     extra = allowed_time - attempt.time_limit
-    return _not_here(attempt) or _here(attempt, "rules") or _page(
-        "delivery/rules.html",
-        attempt,
-        rules=found,
-        items=queries.count_items(g.session, attempt.form_id),
-        your_time=queries.span(allowed_time),
-        base_time=queries.span(attempt.time_limit),
-        extra_time=queries.span(extra) if extra else "",
-        live=_live(attempt),
+    return (
+        _not_here(attempt)
+        or _here(attempt, "rules")
+        or _page(
+            "delivery/rules.html",
+            attempt,
+            rules=found,
+            items=queries.count_items(g.session, attempt.form_id),
+            your_time=queries.span(allowed_time),
+            base_time=queries.span(attempt.time_limit),
+            extra_time=queries.span(extra) if extra else "",
+            live=_live(attempt),
+        )
     )
 
 
