@@ -315,6 +315,17 @@ def test_home_says_what_waits_and_only_to_whom_it_waits(analyst, approver, sign_
     assert "passing score" not in home(analyst)
 
 
+def test_home_puts_what_is_to_be_done_before_what_only_goes_on(db, analyst, people, base):
+    with db.write() as session:
+        under_way = make.place(session, clock.now())
+        make.booked(session, under_way, clock.now())
+        make.proctor(session, under_way)
+        make.booked(session, make.place(session, clock.now()), clock.now())
+    said = re.findall(r'<li class="today__item[^>]*><a[^>]*>([^<]*)', analyst.get("/analyst/").get_data(as_text=True))
+    assert said[0] == "No proctor for “At home”"
+    assert said.index("Look at the key and lock it") < said.index("“At home” is under way")
+
+
 def test_a_changed_key_after_the_results_is_a_superseding_decision(db, proposed, approver, analyst, base):
     approver.post(f"{base}/decision/sign", {"number": "1", "typed": "4"})
     change = {"how": "all", "reason": "Misprint."}
