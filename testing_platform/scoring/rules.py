@@ -154,6 +154,8 @@ SOURCES = {
     "reach": "starting value until past administrations are recorded (rules of the field, 4.2, worked example)",
     "appointed": "starting value until past administrations are recorded (rules of the field, 4.2, worked example)",
 }
+# Each rate as (how many did, of how many) in the bulletin's rows of past administrations.
+PAST = {"attend": ("attended", "passed"), "reach": ("reached", "attended"), "appointed": ("appointed", "offered")}
 FROM_BULLETIN = {"horizon_months": "vacancy_horizon_months", "reference_percent": "reference_percent"}
 
 
@@ -173,9 +175,22 @@ class Policy:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Policy":
-        """The defaults, with what the bulletin's passing score policy says put over them."""
+        """The defaults, over them the rates of past administrations, and over both what the bulletin's passing score policy says itself.
+
+        `past` has a row for each administration: passed, attended, reached, offered, appointed; `prior` is that of the rates, Beta(1, 1) if none is given.
+        """
         values: dict[str, Any] = {}
         sources = dict(SOURCES)
+        past = settings.get("past", [])
+        prior: tuple[int, int] = tuple(settings.get("prior", (1, 1)))
+        for name, (did, of) in PAST.items():
+            successes, trials = (sum(row.get(count, 0) for row in past) for count in (did, of))
+            if not 0 <= successes <= trials:
+                raise FaultyInputs(name=name, value=f"{successes} / {trials}", why="not-a-rate")
+            if trials:
+                values[name] = beta_rate(successes, trials, prior)
+                origin = "; ".join(dict.fromkeys(str(row["source"]) for row in past))
+                sources[name] = f"{successes} of {trials} in past administrations with the prior Beta({prior[0]}, {prior[1]}); {origin}"
         for name, default in cls().numbers().items():
             said = settings.get(FROM_BULLETIN.get(name, name))
             if said is not None:

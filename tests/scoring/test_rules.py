@@ -360,6 +360,29 @@ def test_the_bulletin_sets_numbers_and_says_so():
     assert set(POLICY.numbers()) == set(POLICY.sources)
 
 
+PAST = [
+    {"passed": 100, "attended": 85, "reached": 60, "offered": 50, "appointed": 22, "source": "list of 2022"},
+    {"passed": 98, "attended": 85, "reached": 63, "offered": 48, "appointed": 22, "source": "list of 2024"},
+]
+
+
+def test_rates_come_from_past_administrations_where_the_bulletin_has_them():
+    found = Policy.of({"past": PAST, "source": "bulletin of 2026"})
+    # (170 + 1) / (198 + 2), (123 + 1) / (170 + 2), (44 + 1) / (98 + 2)
+    assert (found.attend, found.reach, found.appointed) == (Decimal("0.8550"), Decimal("0.7209"), Decimal("0.4500"))
+    assert found.sources["attend"] == "170 of 198 in past administrations with the prior Beta(1, 1); list of 2022; list of 2024"
+    assert Policy.of({"past": PAST, "prior": [17, 3]}).attend == Decimal("0.8578")
+    # A rate that the bulletin states is the bulletin's, and a rate of which the past knows nothing keeps its starting value.
+    stated = Policy.of({"past": [{"passed": 10, "attended": 9, "source": "list of 2022"}], "attend": "0.8", "source": "bulletin of 2026"})
+    assert (stated.attend, stated.sources["attend"]) == (Decimal("0.8"), "bulletin of 2026")
+    assert (stated.appointed, stated.sources["appointed"]) == (POLICY.appointed, rules.SOURCES["appointed"])
+
+
+def test_more_appointed_than_offered_is_no_past():
+    with pytest.raises(rules.FaultyInputs):
+        Policy.of({"past": [{"offered": 1, "appointed": 2, "source": "a slip"}]})
+
+
 def test_a_rate_out_of_the_past_is_the_mean_of_prior_and_what_happened():
     assert rules.beta_rate(170, 198, (1, 1)) == Decimal("0.8550")
     assert rules.beta_rate(0, 0, (17, 3)) == Decimal("0.8500")
