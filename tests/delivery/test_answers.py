@@ -472,7 +472,7 @@ def test_connections_that_died_while_nobody_used_them_cost_no_answer(running, db
     post(batch(answered(1)))
     with psycopg.connect(db.url.replace("+psycopg", ""), autocommit=True) as outside:
         outside.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
     assert post(batch(answered(2))).json["acked"] == 2
 
