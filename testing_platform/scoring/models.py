@@ -24,7 +24,8 @@ class Key(Base):
     number: Mapped[int]
     # By slot, as text: {"1": ["b"], "2": ["a", "c"]}; any of the listed options is right.
     entries: Mapped[dict[str, Any]]
-    # What differs from the version before: [{"slot", "before", "after", "reason"}], empty for the form's own key.
+    # What differs from the version before: [{"slot", "before", "after", "reason"}], empty for the form's own key. With the lock come the
+    # slots that a figure pointed at and whose key stays: before and after are the same, and the reason says why.
     changes: Mapped[list[Any]]
     digest: Mapped[str]
     made_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))

@@ -1,7 +1,7 @@
 """What analysts and approvers do between the last submit and the results. The caller owns the transaction."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -106,7 +106,7 @@ def form_key(session: Session, administration: Administration, now: datetime) ->
 def form_entries(session: Session, administration: Administration) -> dict[int, list[str]]:
     """The key that the form's items have of themselves."""
     rows = session.scalars(select(FormSlot).where(FormSlot.form_id == administration.form_id).order_by(FormSlot.slot))
-    return {row.slot: [row.version.key] for row in rows}
+    return {row.slot: list(row.version.correct) for row in rows}
 
 
 def _keep_key(
@@ -175,13 +175,31 @@ def change_key(
     return _keep_key(session, administration, key.number + 1, {**key.entries, str(slot): after}, [change], person, now)
 
 
-def lock_key(session: Session, administration: Administration, person: Person, now: datetime) -> Key:
-    """The newest version is the one that scores."""
+def lock_key(
+    session: Session, administration: Administration, person: Person, now: datetime, *, pointed_at: Sequence[int] = (), reason: str = ""
+) -> Key:
+    """The newest version is the one that scores. Where a figure still points at keys of slots, it takes the reason why those stay."""
     key = form_key(session, administration, now)
     if key.locked_at is None:
+        if pointed_at and not reason.strip():
+            raise rules.ReasonMissing(what="kept", slots=list(pointed_at))
+        kept = [
+            {"slot": slot, "before": key.entries[str(slot)], "after": key.entries[str(slot)], "reason": reason.strip()}
+            for slot in pointed_at
+        ]
+        key.changes = [*key.changes, *kept]
         key.locked_by_id, key.locked_at = person.id, now
         session.flush()
-        audit.record(session, "key.locked", f"administration:{administration.id}", now, person.id, number=key.number, digest=key.digest)
+        audit.record(
+            session,
+            "key.locked",
+            f"administration:{administration.id}",
+            now,
+            person.id,
+            number=key.number,
+            digest=key.digest,
+            kept=list(pointed_at),
+        )
         bus.publish(session, "key.locked", now, actor_id=person.id, administration=administration.id, number=key.number)
     return key
 
@@ -498,6 +516,19 @@ class Weighed:
 def policy_of(administration: Administration) -> rules.Policy:
     content = administration.examination.bulletin.content
     return rules.Policy.of(content.get("policy", {}).get("passing_score", {}))
+
+
+@dataclass(frozen=True)
+class Vacancies:
+    now: int
+    expected: int
+    source: str
+
+
+def vacancies_of(administration: Administration) -> Vacancies | None:
+    """As the bulletin counts them; none where it does not."""
+    said = administration.examination.bulletin.content.get("policy", {}).get("vacancies")
+    return Vacancies(said["now"], said["expected"], said["source"]) if said else None
 
 
 def policy_at(decision: PassingScoreDecision) -> rules.Policy:

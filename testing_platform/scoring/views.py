@@ -131,7 +131,7 @@ def key(one: Administration) -> Any:
     return page
 
 
-def _key_page(one: Administration) -> str:
+def _key_page(one: Administration, problem: str = "", reason: str = "") -> str:
     newest = service.newest_key(g.session, one)
     entries = service.entries_of(newest) if newest else service.form_entries(g.session, one)
     gathered = service.gather(g.session, one, g.now)
@@ -150,6 +150,8 @@ def _key_page(one: Administration) -> str:
         versions=versions,
         standing=service.standing_decision(g.session, one),
         names=queries.names(g.session, people),
+        problem=problem,
+        reason=reason,
     )
 
 
@@ -214,13 +216,27 @@ def change_key(one: Administration, number: int) -> Any:
 
 
 @bp.post("/key/lock")
+@own_transactions
 @allowed("key.lock")
 def lock_key(one: Administration) -> Any:
-    newest = service.form_key(g.session, one, g.now)
-    if _text("number") not in ("", str(newest.number)):
-        raise errors.VersionMoved
-    service.lock_key(g.session, one, g.person, g.now)
-    return redirect(f"{_base(one)}/scoring", 303)
+    """The version that was read is locked, and its slots that a figure points at are named with it."""
+    number, reason = _text("number"), _text("reason")
+    newest = service.newest_key(g.session, one)
+    entries = service.entries_of(newest) if newest else service.form_entries(g.session, one)
+    slots = queries.slots(g.session, one, entries, service.gather(g.session, one, g.now), service.policy_of(one))
+    pointed_at = [slot.slot for slot in slots if slot.figures.reasons]
+    if pointed_at and not reason:
+        return _key_page(one, "reason-needed", reason), 422
+    base, administration_id, person_id = _base(one), one.id, g.person.id
+
+    def lock(session: Session) -> None:
+        kept = session.get_one(Administration, administration_id)
+        if number != str(service.form_key(session, kept, g.now).number):
+            raise errors.VersionMoved
+        service.lock_key(session, kept, session.get_one(Person, person_id), g.now, pointed_at=pointed_at, reason=reason)
+
+    _write(lock)
+    return redirect(f"{base}/scoring", 303)
 
 
 # --- the passing score ----------------------------------------------------------------------------------------------------------------------
@@ -250,12 +266,15 @@ def _shown(inputs: rules.Inputs) -> dict[str, str]:
     return found
 
 
-def _begin_with(one: Administration, decisions: list[PassingScoreDecision], show: Decimal) -> rules.Inputs:
-    """The numbers of the last decision, else the department's own rates with no vacancies yet."""
+def _begin_with(
+    one: Administration, decisions: list[PassingScoreDecision], vacancies: service.Vacancies | None, show: Decimal
+) -> rules.Inputs:
+    """The numbers of the last decision, else the department's own rates with the vacancies of the bulletin, if it counts them."""
     if decisions:
         return rules.Inputs.of(decisions[0].inputs["inputs"])
     policy = service.policy_of(one)
-    return rules.Inputs(0, 0, attend=policy.attend, reach=policy.reach, appointed=policy.appointed, show=show)
+    now, expected = (vacancies.now, vacancies.expected) if vacancies else (0, 0)
+    return rules.Inputs(now, expected, attend=policy.attend, reach=policy.reach, appointed=policy.appointed, show=show)
 
 
 @bp.get("/passing-score")
@@ -270,7 +289,8 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
         return _page("no_scores", one, found=found)
     policy = service.policy_of(one)
     decisions = queries.decisions(g.session, one)
-    inputs = _begin_with(one, decisions, queries.show_rate(found))
+    vacancies = service.vacancies_of(one)
+    inputs = _begin_with(one, decisions, vacancies, queries.show_rate(found))
     boxes = _shown(inputs)
     if "vacancies_now" in said:
         boxes |= {name: said.get(name, "") for name in FIELDS}
@@ -289,6 +309,7 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
         run=found.run,
         policy=policy,
         inputs=inputs,
+        vacancies=vacancies,
         boxes=boxes,
         weighed=weighed,
         choice=weighed.choice,

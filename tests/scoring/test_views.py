@@ -15,6 +15,8 @@ from testing_platform.scoring.models import Key, PassingScoreDecision, Qualifyin
 from tests import make
 
 NUMBERS = {"vacancies_now": "2", "vacancies_expected": "1", "listed": "", "attend": "85", "reach": "72", "appointed": "45", "show": "100"}
+# A figure points at item 6, and the key is locked all the same.
+AS_IT_IS = {"number": "1", "reason": "Two experts have read item 6: b is right."}
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def text(reply, status=200):
 
 @pytest.fixture
 def scored(analyst, base):
-    assert analyst.post(f"{base}/key/lock", {"number": "1"}).status_code == 303
+    assert analyst.post(f"{base}/key/lock", AS_IT_IS).status_code == 303
     assert analyst.post(f"{base}/scores").headers["Location"].endswith("/passing-score")
 
 
@@ -87,7 +89,7 @@ def test_the_steps_say_where_scoring_is(analyst, approver, base, people):
     page = text(analyst.get(f"{base}/scoring"))
     assert "Handed in, and count 34" in page
     assert page.index("Everyone has handed in Done") < page.index("The key is looked at and locked Next")
-    analyst.post(f"{base}/key/lock", {"number": "1"})
+    analyst.post(f"{base}/key/lock", AS_IT_IS)
     assert "Version 1, locked by Ana Lyst" in text(analyst.get(f"{base}/scoring"))
     assert "Make the raw scores" in text(analyst.get(f"{base}/scoring"))
     # The approver reads; making scores is the analyst's.
@@ -132,7 +134,30 @@ def test_a_key_is_changed_with_a_reason_and_kept_in_versions(db, analyst, base):
     assert "No figure points to a key." in page
     assert analyst.post(change, {"how": "drop", "reason": "Unclear."}).status_code == 303
     assert "Item 6: a or b → dropped. Unclear." in text(analyst.get(f"{base}/key"))
-    assert "greatest raw score is then 5" in text(analyst.get(f"{base}/key"))
+    assert "greatest raw score is 5" in text(analyst.get(f"{base}/key"))
+
+
+def test_locking_a_key_that_a_figure_points_at_is_a_choice_to_be_stated(db, analyst, base):
+    card = text(analyst.get(f"{base}/key")).split("Lock the key")[1]
+    assert "A figure still points at the key of one item: 6 I-6" in card
+    assert "say why it stays" in card
+    page = text(analyst.post(f"{base}/key/lock", {"number": "1", "reason": " "}), 422)
+    assert "Nothing was locked." in page
+    assert count(db, Key) == 0
+    assert analyst.post(f"{base}/key/lock", AS_IT_IS).status_code == 303
+    page = text(analyst.get(f"{base}/key"))
+    assert "Item 6: stays b. Two experts have read item 6: b is right." in page
+    assert "Two experts have read item 6" in text(analyst.get(f"{base}/key/items/6"))
+    with db.read() as session:
+        assert session.scalars(select(AuditEntry).where(AuditEntry.act == "key.locked")).one().facts["kept"] == [6]
+
+
+def test_a_key_at_which_nothing_points_takes_no_reason(analyst, base):
+    analyst.post(f"{base}/key/items/6/change", {"how": "some", "option": ["a", "b"], "reason": "Both are right."})
+    card = text(analyst.get(f"{base}/key")).split("Lock the key")[1]
+    assert "No figure points at a key any more." in card
+    assert "why" not in card
+    assert analyst.post(f"{base}/key/lock", {"number": "2"}).status_code == 303
 
 
 def test_what_was_typed_stays_when_the_reason_is_missing(analyst, base):
@@ -152,6 +177,31 @@ def test_there_is_nothing_to_choose_before_the_scores(db, analyst, base):
     assert "Nobody is scored" in text(analyst.get(f"{base}/passing-score"))
     assert "The key is not locked" in text(analyst.post(f"{base}/scores"), 409)
     assert count(db, ScoreRun) == 0
+
+
+def test_there_is_no_cut_before_the_vacancies(db, scored, analyst, base):
+    page = analyst.get(f"{base}/passing-score").get_data(as_text=True)
+    assert re.search(r'data-part="cut-number"[^>]*>–<', page)
+    assert re.search(r'<div data-part="unready">\s*<p class="strong">No cut follows until the vacancies are given.', page)
+    assert '<p data-part="propose-ready" hidden>' in page
+    reply = analyst.post(
+        f"{base}/passing-score/propose", {**NUMBERS, "vacancies_now": "0", "vacancies_expected": "0", "cut": "4", "rationale": "x"}
+    )
+    assert reply.status_code == 422
+    assert count(db, PassingScoreDecision) == 0
+
+
+def test_the_chooser_begins_with_the_vacancies_that_the_bulletin_counts(db, scored, analyst, base, place):
+    with db.write() as session:
+        bulletin = session.get_one(make.TestSession, place.id).administration.examination.bulletin
+        bulletin.content = bulletin.content | {"policy": {"vacancies": {"now": 2, "expected": 1, "source": "requisitions of May"}}}
+    page = analyst.get(f"{base}/passing-score").get_data(as_text=True)
+    assert 'name="vacancies_now" type="number" value="2"' in page
+    assert 'name="vacancies_expected" type="number" value="1"' in page
+    assert re.search(r'data-part="cut-number"[^>]*>5<', page)
+    assert "The bulletin counts 2 now and 1 expected." in page
+    assert "From: requisitions of May" in page
+    assert '<p data-part="propose-ready">' in page
 
 
 def test_the_chooser_works_without_script(scored, analyst, base):
@@ -222,7 +272,7 @@ def test_fewer_than_thirty_get_counts_only(db, analyst):
         for right in (6, 4, 3):
             make.handed_in(session, where, right, now)
     base = f"/analyst/administrations/{where.administration_id}"
-    analyst.post(f"{base}/key/lock", {"number": "1"})
+    analyst.post(f"{base}/key/lock", AS_IT_IS)
     analyst.post(f"{base}/scores")
     page = text(analyst.get(f"{base}/passing-score", query_string={**NUMBERS, "cut": "4"}))
     assert "2 of 3 would pass" in page
@@ -303,7 +353,7 @@ def test_home_says_what_waits_and_only_to_whom_it_waits(analyst, approver, sign_
 
     assert "Look at the key and lock it" in home(analyst)
     assert "Look at the key" not in home(approver)
-    analyst.post(f"{base}/key/lock", {"number": "1"})
+    analyst.post(f"{base}/key/lock", AS_IT_IS)
     assert "Make the raw scores" in home(analyst)
     analyst.post(f"{base}/scores")
     assert "Propose a passing score" in home(analyst)
@@ -348,7 +398,7 @@ def test_a_changed_key_after_the_results_is_a_superseding_decision(db, proposed,
 
 def test_scores_are_gathered_before_the_write_lock_is_taken(app, db, analyst, base, monkeypatch):
     """Reading all answers takes long; other tests' answers must not wait for it."""
-    analyst.post(f"{base}/key/lock", {"number": "1"})
+    analyst.post(f"{base}/key/lock", AS_IT_IS)
     gather, inside = service.gather, []
 
     def watched(session, *more):

@@ -105,7 +105,7 @@ export function mount(root) {
     latest = found;
     show("passers-line", ready || moved);
     say("cut-number", ready || moved ? said.cut : "–");
-    say("cut-again", said.cut);
+    say("cut-again", ready || moved ? said.cut : "–");
     say("passers", chosen.passers);
     say("share", percent(chosen.passers, found.taken));
     say("probability", chosen.probability);
@@ -121,6 +121,8 @@ export function mount(root) {
       show(name, ready);
     }
     show("unready", !ready);
+    show("propose-ready", ready);
+    show("propose-unready", !ready);
     show("short", ready && found.short > 0);
     say("short-number", found.short);
     say("invite", found.inviteMore);
