@@ -56,6 +56,7 @@ EXPECTED = {
     "/api/attempts/<int:attempt_id>/submit": set(),
     "/api/attempts/<int:attempt_id>/messages": set(),
     "/proctor/": "proctors",
+    "/proctor/now": "proctors",
     "/proctor/sessions/<int:session_id>": PROCTOR,
     "/proctor/attempts/<int:attempt_id>/photo.jpg": PROCTOR,
     "/proctor/attempts/<int:attempt_id>/evidence/<int:number>.jpg": PROCTOR,

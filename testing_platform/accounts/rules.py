@@ -16,6 +16,13 @@ class Role(StrEnum):
     SCHEDULER = "scheduler"
     AUDITOR = "auditor"
     OPERATOR = "operator"
+    ITEM_WRITER = "item_writer"
+    ITEM_REVIEWER = "item_reviewer"
+    FAIRNESS_REVIEWER = "fairness_reviewer"
+
+
+# Those who work in the item bank beside its owners, the analysts.
+BANK_ROLES = {Role.ITEM_WRITER, Role.ITEM_REVIEWER, Role.FAIRNESS_REVIEWER}
 
 
 class Area(StrEnum):
@@ -33,7 +40,7 @@ class Area(StrEnum):
 ROLES_OF_AREA = {
     Area.CANDIDATE: {Role.CANDIDATE},
     Area.PROCTOR: {Role.PROCTOR, Role.LEAD_PROCTOR, Role.FACILITY_PROCTOR},
-    Area.ANALYST: {Role.ANALYST, Role.APPROVER},
+    Area.ANALYST: {Role.ANALYST, Role.APPROVER, *BANK_ROLES},
     Area.SCHEDULER: {Role.SCHEDULER},
     Area.AUDITOR: {Role.AUDITOR},
     Area.OPERATOR: {Role.OPERATOR},
@@ -41,6 +48,11 @@ ROLES_OF_AREA = {
 }
 
 STAFF_AREAS = (Area.PROCTOR, Area.ANALYST, Area.SCHEDULER, Area.AUDITOR, Area.OPERATOR)
+
+
+def first_page(area: Area) -> str:
+    """Where a sign-in leads: a proctor straight into the session that is on."""
+    return "/proctor/now" if area is Area.PROCTOR else f"/{area}/"
 
 
 def area_of(path: str) -> Area:

@@ -27,7 +27,8 @@ def _staff(area: str) -> Area:
 def _next(area: Area) -> str:
     """Only to a page of the same area: a link from elsewhere must not choose where a sign-in leads."""
     wanted = request.args.get("next", "")
-    return wanted if wanted.startswith(f"/{area}/") and "//" not in wanted and ".." not in wanted and "\\" not in wanted else f"/{area}/"
+    inside = wanted.startswith(f"/{area}/") and "//" not in wanted and ".." not in wanted and "\\" not in wanted
+    return wanted if inside and wanted != f"/{area}/" else rules.first_page(area)
 
 
 def _limited(what: str, limit: dict[str, Any]) -> None:
@@ -105,7 +106,7 @@ def _use(area: Area, token: str) -> Any:
         found.used_at = g.now
         remember_device()
         sign_in_here(found.person, area, "link")
-    return redirect(f"/{area}/", 303)
+    return redirect(rules.first_page(area), 303)
 
 
 @bp.get("/<area>/sign-in")
@@ -171,7 +172,7 @@ def set_up(area: str, token: str) -> Any:
                 link.used_at = g.now
                 service.set_password(g.session, link.person, hashed, totp, step, g.now)
                 sign_in_here(link.person, here, "password")
-            return redirect(f"/{here}/", 303)
+            return redirect(rules.first_page(here), 303)
     page = render_template("accounts/set_up.html", area=here, name=name, email=email, picture=picture, secret=totp, error=error)
     return page, 422 if error else 200
 

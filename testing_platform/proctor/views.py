@@ -3,15 +3,14 @@ from typing import Any
 import structlog
 from flask import Blueprint, Response, current_app, g, redirect, render_template
 from flask_babel import gettext as _
-from sqlalchemy import func, select
 
 from testing_platform import clock, errors
 from testing_platform.accounts.permissions import allowed
 from testing_platform.accounts.rules import Role
 from testing_platform.delivery.models import Attempt, CheckInStep, MediaKey
-from testing_platform.examinations.models import Appointment, TestSession
+from testing_platform.examinations.models import TestSession
 from testing_platform.examinations.rules import TestDay
-from testing_platform.proctor import objects, queries
+from testing_platform.proctor import objects, queries, session_queries
 from testing_platform.proctor.models import EvidenceStill, Flag, FlagFrame
 from testing_platform.proctor.signals import Signal
 from testing_platform.storage import KeyDestroyed
@@ -23,25 +22,21 @@ bp = Blueprint("proctor", __name__, url_prefix="/proctor")
 @bp.get("/")
 @allowed("proctor.home")
 def home() -> Any:
-    sessions = []
-    for place in objects.sessions_of(g.session, g.person.id):
-        candidates = g.session.scalar(
-            select(func.count()).select_from(Appointment).where(Appointment.session_id == place.id, Appointment.state == "booked")
-        )
-        sessions.append(
-            {
-                "id": place.id,
-                "title": place.title,
-                "starts_at": place.window.opens_at,
-                "ends_at": place.window.closes_at,
-                "mode": place.mode,
-                "candidates": candidates,
-                "url": f"/proctor/rooms/{place.id}" if place.room_id else f"/proctor/sessions/{place.id}",
-                **queries.summary(g.session, place.id),
-            }
-        )
+    places = objects.sessions_of(g.session, g.person.id)
     g.rail = [(_("Today"), "/proctor/", True)]
-    return render_template("proctor/home.html", sessions=sessions)
+    return render_template(
+        "proctor/home.html",
+        sessions=[session_queries.in_short(g.session, place, g.now) for place in places],
+        rooms_alone=all(place.room_id is not None for place in places),
+    )
+
+
+@bp.get("/now")
+@allowed("proctor.home")
+def now() -> Any:
+    """Where a sign-in leads: into the session that is on, or to the list when there is none or a choice."""
+    on = [place for place in objects.sessions_of(g.session, g.person.id) if session_queries.is_on(g.session, place, g.now)]
+    return redirect(session_queries.address(on[0]) if len(on) == 1 else "/proctor/", 303)
 
 
 @bp.get("/sessions/<int:session_id>")

@@ -218,7 +218,7 @@ def test_neither_codes_nor_tokens_can_be_read_from_the_database(candidate, db, s
 def test_a_password_and_six_digits_open(proctor, visit, time):
     visitor = visit()
     reply = type_password(visitor, proctor, time.at)
-    assert (reply.status_code, reply.headers["Location"]) == (303, "/proctor/")
+    assert (reply.status_code, reply.headers["Location"]) == (303, "/proctor/now")
     assert is_in(visitor, Area.PROCTOR)
 
 

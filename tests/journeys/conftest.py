@@ -1,5 +1,6 @@
 """A real Chromium with a camera, and the pages as a person uses them."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -208,8 +209,10 @@ class Proctor(Person):
     def open_console(self, role: Role = Role.PROCTOR, number: int = 0) -> None:
         self.page.goto(self.stack.link(role, number))
         self.page.get_by_role("button").filter(has_text="Continue").or_(self.page.locator("main form button")).first.click()
-        self.page.wait_for_url("**/proctor/")
-        self.page.locator("main a[href*='/proctor/sessions/']").first.click()
+        self.page.wait_for_url(re.compile(r"/proctor/(sessions/\d+)?$"))
+        if self.page.url.endswith("/proctor/"):
+            # A lead has the room as well, and chooses.
+            self.page.locator("main a[href*='/proctor/sessions/']").first.click()
         self.page.wait_for_url("**/proctor/sessions/*")
 
     def tile(self, name: str) -> Any:

@@ -26,8 +26,6 @@ class RoomProctor(Person):
     def come_in(self, role=Role.FACILITY_PROCTOR):
         self.page.goto(self.stack.link(role))
         self.page.locator("main form button").first.click()
-        self.page.wait_for_url("**/proctor/")
-        self.page.locator("main a[href*='/proctor/rooms/']").first.click()
         self.page.wait_for_url("**/proctor/rooms/*")
         self.base = self.page.url
 
