@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from testing_platform.bus import open_database
 from testing_platform.db import Base, Database
 from testing_platform.settings import Settings
 from testing_platform.web.frame import Frame, cookie_name
-from tests.postgres import Postgres, started
+from tests.postgres import Postgres, database_of, started
 
 assert models.metadata.tables
 
@@ -28,10 +29,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test marked `both` runs on either database, unless it names one."""
     named = any("kind" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
     if "kind" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both") and not named:
-        metafunc.parametrize("kind", ["sqlite", "postgres"])
+        metafunc.parametrize("kind", ["sqlite", "postgres"], scope="module")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def kind(pytestconfig: pytest.Config) -> str:
     """The database of this test: sqlite or postgres."""
     return "postgres" if pytestconfig.getoption("--postgres") else "sqlite"
@@ -45,11 +46,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 def database(kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of an empty database on PostgreSQL; on SQLite it is in the data folder."""
-    if kind == "sqlite":
-        yield ""
-        return
-    with request.getfixturevalue("postgres").fresh() as url:
+    with database_of(kind, request) as url:
         yield url
 
 
@@ -60,11 +57,30 @@ def settings(tmp_path: Path, database: str) -> Settings:
 
 @pytest.fixture
 def db(settings: Settings) -> Iterator[Database]:
-    opened = open_database(settings)
-    if opened.sqlite:
-        Base.metadata.create_all(opened.engine)
-    yield opened
-    opened.close()
+    with opened(settings) as found:
+        yield found
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Database]:
+    found = open_database(settings)
+    if found.sqlite:
+        Base.metadata.create_all(found.engine)
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def module_settings(tmp_path_factory: pytest.TempPathFactory, kind: str, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    with database_of(kind, request) as database:
+        yield Settings(data=tmp_path_factory.mktemp("data"), public_url="http://localhost", log_level="warning", database=database)
+
+
+@pytest.fixture(scope="module")
+def module_db(module_settings: Settings) -> Iterator[Database]:
+    """One for a module whose tests empty it, or throw their transactions away, or have each a room of its own in it."""
+    with opened(module_settings) as found:
+        yield found
 
 
 @pytest.fixture

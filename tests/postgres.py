@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
+import pytest
 
 from benchmarks.postgres import Server
 from testing_platform.db import Base, Database
 
-__all__ = ["Postgres", "Server", "started"]
+__all__ = ["Postgres", "Server", "database_of", "emptied", "started"]
 
 # Making a database takes the server a tenth of a second; emptying one, little.
 EMPTY = """
@@ -27,6 +28,21 @@ END $$
 """
 
 
+def clean(url: str) -> None:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(EMPTY)
+
+
+def emptied(db: Database) -> None:
+    """Our tables without a row."""
+    if not db.sqlite:
+        clean(db.url)
+        return
+    with db.write() as session:
+        for table in reversed(Base.metadata.sorted_tables):
+            session.execute(table.delete())
+
+
 class Postgres:
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -38,7 +54,7 @@ class Postgres:
         """The address of a database that has our tables and no row, until the block ends."""
         if self.free:
             url = self.free.pop()
-            self.clean(url)
+            clean(url)
         else:
             url = self.empty()
             first = Database(url)
@@ -47,14 +63,20 @@ class Postgres:
         yield url
         self.free.append(url)
 
-    def clean(self, url: str) -> None:
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-            connection.execute(EMPTY)
-
     def empty(self) -> str:
         """The address of a database without tables."""
         self.count += 1
         return self.server.create(f"test_{self.count}")
+
+
+@contextmanager
+def database_of(kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an empty database on PostgreSQL; on SQLite it is in the data folder."""
+    if kind == "sqlite":
+        yield ""
+        return
+    with request.getfixturevalue("postgres").fresh() as url:
+        yield url
 
 
 @contextmanager

@@ -7,26 +7,20 @@ import pytest
 from testing_platform import clock
 from testing_platform.accounts.rules import Area, Role
 from testing_platform.app import create_app
-from testing_platform.bus import open_database
-from testing_platform.db import Base
 from testing_platform.delivery.models import Attempt
 from testing_platform.delivery.rules import State
-from testing_platform.settings import Settings
 from tests import make
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
-    return Settings(data=tmp_path_factory.mktemp("data"), public_url="http://localhost", log_level="warning")
+def settings(module_settings):
+    return module_settings
 
 
 @pytest.fixture(scope="module")
-def db(settings):
+def db(module_db):
     """One for the module: each test has a room of its own in it."""
-    opened = open_database(settings)
-    Base.metadata.create_all(opened.engine)
-    yield opened
-    opened.close()
+    return module_db
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,6 @@ from flask_babel import Babel
 
 from testing_platform import bus, clock
 from testing_platform.accounts.rules import Role
-from testing_platform.bus import open_database
-from testing_platform.db import Base
 from testing_platform.delivery import rules as delivery
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.models import Consent, Outage, Response
@@ -23,7 +21,6 @@ from testing_platform.proctor.link import PAGE_EVENTS
 from testing_platform.proctor.models import EvidenceStill, Look, PageEvent
 from testing_platform.proctor.rules import Act as Doing
 from testing_platform.proctor.service import Asked
-from testing_platform.settings import Settings
 from tests import make
 from tests.make import NOON
 
@@ -33,17 +30,14 @@ ZONE = ZoneInfo("America/Los_Angeles")
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
-    return Settings(data=tmp_path_factory.mktemp("data"), public_url="http://localhost", log_level="warning")
+def settings(module_settings):
+    return module_settings
 
 
 @pytest.fixture(scope="module")
-def db(settings):
+def db(module_db):
     """One for the module: every test here throws its transaction away."""
-    opened = open_database(settings)
-    Base.metadata.create_all(opened.engine)
-    yield opened
-    opened.close()
+    return module_db
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -11,8 +11,6 @@ from testing_platform import errors
 from testing_platform.accounts.rules import Role
 from testing_platform.audit.models import AuditEntry
 from testing_platform.bus import Event as Happening
-from testing_platform.bus import open_database
-from testing_platform.db import Base
 from testing_platform.delivery import queries as delivery_queries
 from testing_platform.delivery import rules as delivery
 from testing_platform.delivery import service as attempts
@@ -23,7 +21,6 @@ from testing_platform.proctor import rules, service
 from testing_platform.proctor.models import Act, EndProposal
 from testing_platform.proctor.rules import Act as Doing
 from testing_platform.proctor.service import Asked
-from testing_platform.settings import Settings
 from tests import make
 from tests.make import NOON
 
@@ -31,17 +28,14 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
-    return Settings(data=tmp_path_factory.mktemp("data"), public_url="http://localhost")
+def settings(module_settings):
+    return module_settings
 
 
 @pytest.fixture(scope="module")
-def db(settings):
+def db(module_db):
     """One for the module: every test here throws its transaction away."""
-    opened = open_database(settings)
-    Base.metadata.create_all(opened.engine)
-    yield opened
-    opened.close()
+    return module_db
 
 
 def attempt_in(session, state, where=None):

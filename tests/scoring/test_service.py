@@ -461,6 +461,7 @@ def test_each_act_is_in_the_trail_and_no_name_is(session, administration, analys
     assert not any(name in str(entry.facts) for entry in said for name in names)
 
 
+@pytest.mark.both
 def test_of_two_approvers_at_once_one_signs(db):
     with db.write() as session:
         where = make.place(session)
