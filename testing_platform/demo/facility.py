@@ -1,6 +1,6 @@
 """The demo's room at a City facility: a session that is open now, with made-up people, a few of whom have a seat already."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,7 +14,7 @@ from testing_platform.delivery.models import Attempt, StartCode
 from testing_platform.demo import setup
 from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import Administration, Appointment, Room, TestSession, Venue
-from testing_platform.examinations.rules import Mode, Window
+from testing_platform.examinations.rules import Mode
 from testing_platform.proctor import room_queries, room_rules
 from testing_platform.settings import Settings
 from testing_platform.storage import Folder, Vault
@@ -38,7 +38,7 @@ def fill_facility(session: Session, settings: Settings, administration: Administ
         administration,
         title="At City Hall, open session",
         mode=Mode.FACILITY,
-        window=Window(now - timedelta(minutes=5), now + timedelta(hours=14)),
+        window=setup.todays_window(now),
         zone=setup.ZONE,
         now=now,
         room=room,

@@ -15,6 +15,7 @@ from testing_platform.accounts import service as accounts
 from testing_platform.accounts.models import Person, RoleGrant
 from testing_platform.accounts.rules import Role
 from testing_platform.delivery.models import Attempt
+from testing_platform.demo import bank as demo_bank
 from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import Appointment, Examination, TestSession
 from testing_platform.examinations.rules import Mode, Window
@@ -72,13 +73,12 @@ def check_key(item: dict[str, Any]) -> None:
 
 
 def fill_bank(session: Session, now: datetime) -> Bank:
-    bank = session.scalars(select(Bank).where(Bank.name == BANK)).first()
-    if bank is None:
-        bank = Bank(name=BANK, created_at=now)
-        session.add(bank)
-        session.flush()
-    for path in sorted((DATA / "bank").glob("*.toml")):
-        area = tomllib.loads(path.read_text(encoding="utf-8"))
+    fill_staff(session, now)
+    areas = [tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted((DATA / "bank").glob("*.toml"))]
+    bank = itembank.open_bank(session, BANK, now, [(area["area"], area["title"]) for area in areas])
+    writer = person_with(session, Role.ITEM_WRITER)
+    kept = []
+    for area in areas:
         stimuli = {
             one["code"]: itembank.keep_stimulus(
                 session, bank, one["code"], one["title"], one.get("html") or bank_rules.paragraphs(one["text"])
@@ -87,7 +87,8 @@ def fill_bank(session: Session, now: datetime) -> Bank:
         }
         for item in area["item"]:
             check_key(item)
-            itembank.keep_item(session, bank, draft(item, area["area"]), stimuli, now)
+            kept.append(itembank.keep_item(session, bank, draft(item, area["area"]), stimuli, now, writer))
+    demo_bank.activate(session, kept, now)
     return bank
 
 
@@ -97,7 +98,7 @@ def draft(item: dict[str, Any], area: str) -> itembank.ItemDraft:
         area=area,
         stem=item["stem"],
         options=item["options"],
-        key=item["key"],
+        correct=(item["key"],),
         rationale=item["rationale"],
         difficulty=item["difficulty"],
         stimulus=item.get("stimulus"),
@@ -149,10 +150,18 @@ def live_form(session: Session, now: datetime) -> Form:
     return found or itembank.compose_form(session, bank, plan["name"], plan["items"], timedelta(minutes=plan["minutes"]), now)
 
 
+def fill_staff(session: Session, now: datetime) -> None:
+    _fill_people(session, now, ("staff",))
+
+
 def fill_people(session: Session, now: datetime) -> None:
+    _fill_people(session, now, ("crowd", "visitor", "staff"))
+
+
+def _fill_people(session: Session, now: datetime, groups: tuple[str, ...]) -> None:
     people = read("people.toml")
     known = set(session.scalars(select(Person.email)))
-    for group in ("crowd", "visitor", "staff"):
+    for group in groups:
         for one in people[group]:
             if one["email"] in known:
                 continue
@@ -169,11 +178,16 @@ def fill_people(session: Session, now: datetime) -> None:
                 person.locale = one.get("language", "en")
 
 
+def todays_window(now: datetime) -> Window:
+    """Open since the last quarter of an hour, as a department would set it: in every zone of the world the same minutes."""
+    opens_at = now.replace(minute=now.minute - now.minute % 15, second=0, microsecond=0)
+    return Window(opens_at, opens_at + timedelta(hours=14))
+
+
 def _open(session: Session, examination: Examination, form: Form, day: dict[str, Any], now: datetime) -> TestSession:
     administration = examinations.plan_administration(session, examination, form, day, now)
-    window = Window(now - timedelta(minutes=5), now + timedelta(hours=14))
     place = examinations.open_session(
-        session, administration, title="At home, open session", mode=Mode.REMOTE, window=window, zone=ZONE, now=now
+        session, administration, title="At home, open session", mode=Mode.REMOTE, window=todays_window(now), zone=ZONE, now=now
     )
     people = read("people.toml")
     by_email = {person.email: person for person in session.scalars(select(Person))}

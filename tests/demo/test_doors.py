@@ -94,6 +94,14 @@ def test_when_the_room_has_closed_its_doors_are_gone(db, pages):
     assert "/demo/doors/lead" in page
 
 
+def test_the_hours_of_the_open_day_are_those_a_department_would_set(db):
+    with db.read() as session:
+        windows = [setup.open_session(session).window, queries.room(session, clock.now()).window]
+    for window in windows:
+        assert (window.opens_at.minute % 15, window.opens_at.second, window.opens_at.microsecond) == (0, 0, 0)
+        assert (window.closes_at - window.opens_at, clock.now() in window) == (timedelta(hours=14), True)
+
+
 def test_a_door_says_who_one_is_behind_it(pages):
     page = pages.get("/demo/").text
     for name in (
