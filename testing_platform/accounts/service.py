@@ -107,6 +107,12 @@ def find_by_code(session: Session, secret: bytes, typed: str, now: datetime) -> 
     return code.person
 
 
+def with_role(session: Session, role: Role) -> list[Person]:
+    """Whoever has the role now, by name."""
+    holders = select(RoleGrant.person_id).where(RoleGrant.role == role, RoleGrant.ended_at.is_(None))
+    return list(session.scalars(select(Person).where(Person.id.in_(holders), Person.closed_at.is_(None)).order_by(Person.name)))
+
+
 def candidate_by_email(session: Session, email: str) -> Person | None:
     person = session.scalars(select(Person).where(Person.email == email)).first()
     return person if person is not None and person.closed_at is None and Role.CANDIDATE in person.roles else None

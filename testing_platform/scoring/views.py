@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from testing_platform import errors
+from testing_platform.accounts import service as accounts
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import allowed
 from testing_platform.accounts.rules import Role
@@ -48,6 +49,11 @@ def _page(template: str, one: Administration, **more: Any) -> str:
         is_approver=Role.APPROVER in g.person.roles,
         **more,
     )
+
+
+def _who_may_sign(proposal: PassingScoreDecision | None) -> list[str]:
+    """The approvers, without who proposed."""
+    return [person.name for person in accounts.with_role(g.session, Role.APPROVER) if proposal and person.id != proposal.proposed_by_id]
 
 
 @bp.app_template_filter("places")
@@ -93,7 +99,9 @@ def steps(one: Administration) -> Any:
     found = queries.progress(g.session, one, g.now)
     decisions = queries.decisions(g.session, one)
     people = {found.key.locked_by_id if found.key else None} | {d.proposed_by_id for d in decisions} | {d.approved_by_id for d in decisions}
-    return _page("steps", one, found=found, decisions=decisions, names=queries.names(g.session, people))
+    return _page(
+        "steps", one, found=found, decisions=decisions, names=queries.names(g.session, people), may_sign=_who_may_sign(found.proposal)
+    )
 
 
 @bp.post("/scoring/end-sessions")
@@ -389,6 +397,7 @@ def _decision_page(one: Administration, number: str, problem: str = "", typed: s
         typed=typed,
         reason=reason,
         digest=service.decision_digest(found),
+        may_sign=_who_may_sign(found),
         **_figures(weighed, found.cut, policy),
     )
 

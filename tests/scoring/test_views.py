@@ -322,6 +322,20 @@ def test_the_second_person_may_send_it_back_with_a_reason(db, proposed, approver
     assert 'name="cut" type="number" min="0" max="6" step="1" value="4"' in page
 
 
+def test_the_proposal_says_who_can_sign_it(db, scored, sign_in, people, base):
+    both = sign_in("both")
+    both.post(f"{base}/passing-score/propose", {**NUMBERS, "cut": "4", "rationale": "Enough."})
+    for page in ("decision", "scoring"):
+        said = text(both.get(f"{base}/{page}"))
+        assert "It can be signed by App Rover." in said
+        # There are no doors outside the demonstration.
+        assert "demonstration" not in said
+    with db.write() as session:
+        for grant in session.get_one(Person, people["approver"].id).grants:
+            grant.ended_at = clock.now()
+    assert "Nobody else has the role of an approver." in text(both.get(f"{base}/decision"))
+
+
 def test_a_stored_page_that_was_changed_cannot_be_signed(db, proposed, approver, base):
     with db.write() as session:
         decision = session.scalars(select(PassingScoreDecision)).one()
