@@ -2,6 +2,7 @@
 
 import ast
 import itertools
+import math
 import re
 import tomllib
 from collections import Counter
@@ -18,6 +19,9 @@ from testing_platform.itembank.service import FaultyItem
 
 DATA = Path(testing_platform.__file__).parent / "demo" / "data"
 AREAS = {"CST": 9, "OFC": 8, "ENG": 9, "MATH": 9, "READ": 8, "DIR": 8, "JUDG": 9}
+# Two forms of 60 without a common item, and some to choose from.
+PER_AREA = 24
+PLANTED = ("JUDG-16", "JUDG-23")
 LETTERS = ["a", "b", "c", "d"]
 VERSION = "2026-11-1"
 
@@ -29,6 +33,7 @@ def load(name):
 BANK = {area: load(f"bank/{area.lower()}.toml") for area in AREAS}
 ITEMS = {item["code"]: item for area in BANK.values() for item in area["item"]}
 STIMULI = {s["code"]: s for area in BANK.values() for s in area.get("stimulus", [])}
+COMPUTED = [item for item in ITEMS.values() if "check" in item]
 FORM = load("form_a.toml")
 BULLETIN = load("bulletin_1229.toml")
 PEOPLE = load("people.toml")
@@ -107,11 +112,11 @@ def recomputed(check):
 # The bank
 
 
-def test_the_bank_has_twelve_items_in_each_of_the_seven_areas():
+def test_the_bank_has_24_items_in_each_of_the_seven_areas():
     assert {path.stem.upper() for path in (DATA / "bank").glob("*.toml")} == set(AREAS)
     for code, area in BANK.items():
         assert area["area"] == code
-        assert [item["code"] for item in area["item"]] == [f"{code}-{n:02}" for n in range(1, 13)]
+        assert [item["code"] for item in area["item"]] == [f"{code}-{n:02}" for n in range(1, PER_AREA + 1)]
 
 
 @every_item
@@ -123,6 +128,7 @@ def test_an_item_has_four_different_options_one_key_and_its_reasons(item):
     assert all(texts)
     assert item["key"] in LETTERS
     assert item["difficulty"] in {"easy", "medium", "hard"}
+    assert item["level"] in {"recall", "apply", "analyze"}
     assert item["stem"].strip()[-1] in "?,”" or item["stem"].endswith("most nearly means")
     assert item["rationale"].startswith(f"{item['key']} is best: ")
     for letter in LETTERS:
@@ -152,13 +158,13 @@ def test_options_end_alike(item):
 
 
 def test_key_positions_are_even_in_the_bank():
-    assert Counter(keys(ITEMS)) == dict.fromkeys(LETTERS, 21)
+    assert Counter(keys(ITEMS)) == dict.fromkeys(LETTERS, PER_AREA * len(AREAS) // 4)
     assert longest_run(keys(ITEMS)) <= 3
 
 
 @every_area
 def test_key_positions_are_even_in_an_area(area):
-    assert Counter(item["key"] for item in BANK[area]["item"]) == dict.fromkeys(LETTERS, 3)
+    assert Counter(item["key"] for item in BANK[area]["item"]) == dict.fromkeys(LETTERS, PER_AREA // 4)
 
 
 def test_the_key_does_not_stand_out_by_its_length():
@@ -170,8 +176,8 @@ def test_the_key_does_not_stand_out_by_its_length():
 @every_area
 def test_the_key_does_not_stand_out_by_its_length_in_an_area(area):
     longer, shorter = stands_out(BANK[area]["item"])
-    assert longer <= 4
-    assert shorter <= 4
+    assert longer <= PER_AREA * 0.25
+    assert shorter <= PER_AREA * 0.25
 
 
 @every_area
@@ -186,18 +192,41 @@ def test_no_two_items_ask_the_same():
     assert max(asked.values()) == 1
 
 
+def likeness(items):
+    """The cosine of each two items' words (stem and options), each word weighted by 1 + ln((1 + items) / (1 + items with it))."""
+    words = {item["code"]: Counter(re.findall(r"[\w$%]+", " ".join([item["stem"], *item["options"].values()]).lower())) for item in items}
+    spread = Counter(word for found in words.values() for word in found)
+    weights = {word: 1 + math.log((1 + len(words)) / (1 + count)) for word, count in spread.items()}
+    vectors = {code: {word: count * weights[word] for word, count in found.items()} for code, found in words.items()}
+    sizes = {code: math.hypot(*vector.values()) for code, vector in vectors.items()}
+    return {
+        (a, b): sum(weight * vectors[b].get(word, 0) for word, weight in vectors[a].items()) / (sizes[a] * sizes[b])
+        for a, b in itertools.combinations(vectors, 2)
+    }
+
+
+def test_two_items_say_the_same_in_other_words_and_no_other_two_come_near():
+    alike = likeness(ITEMS.values())
+    assert alike.pop(PLANTED) > 0.75
+    assert max(alike.values()) < 0.65
+
+
 # Arithmetic
 
 
-@pytest.mark.parametrize("item", BANK["MATH"]["item"], ids=lambda item: item["code"])
-def test_a_math_key_is_recomputed_and_no_other_option_matches(item):
+def test_every_item_of_mathematics_says_how_its_key_is_computed():
+    assert {item["code"] for item in BANK["MATH"]["item"]} <= {item["code"] for item in COMPUTED}
+
+
+@pytest.mark.parametrize("item", COMPUTED, ids=lambda item: item["code"])
+def test_a_computed_key_is_recomputed_and_no_other_option_matches(item):
     check = item["check"]
     answer = recomputed(check)
     assert [letter for letter, text in check["values"].items() if Decimal(text) == answer] == [item["key"]]
 
 
-@pytest.mark.parametrize("item", BANK["MATH"]["item"], ids=lambda item: item["code"])
-def test_math_options_show_their_values_in_order(item):
+@pytest.mark.parametrize("item", COMPUTED, ids=lambda item: item["code"])
+def test_computed_options_show_their_values_in_order(item):
     shown = [Decimal(re.sub(r"[^\d.]", "", text)) for text in item["options"].values()]
     assert shown == [Decimal(text) for text in item["check"]["values"].values()]
     assert shown == sorted(shown)
@@ -250,8 +279,12 @@ def test_a_stimulus_serves_items_of_its_own_area_side_by_side():
         assert set(runs) == own
 
 
-def test_reading_has_three_passages_of_four_items():
-    assert Counter(item["stimulus"] for item in BANK["READ"]["item"]) == {f"READ-P{n}": 4 for n in (1, 2, 3)}
+def test_reading_has_six_passages_of_four_items():
+    assert Counter(item["stimulus"] for item in BANK["READ"]["item"]) == {f"READ-P{n}": 4 for n in range(1, 7)}
+
+
+def test_a_stimulus_serves_three_items_or_more():
+    assert min(Counter(item["stimulus"] for item in ITEMS.values() if "stimulus" in item).values()) >= 3
 
 
 @pytest.mark.parametrize("stimulus", STIMULI.values(), ids=STIMULI.keys())
