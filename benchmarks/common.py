@@ -33,6 +33,8 @@ from testing_platform.delivery import service as delivery
 from testing_platform.delivery import tokens
 from testing_platform.delivery.models import Ticket
 from testing_platform.delivery.rules import State
+from testing_platform.demo import bank as demo_bank
+from testing_platform.demo import setup
 from testing_platform.demo.client import ProctorClient
 from testing_platform.demo.figures import Figure
 from testing_platform.examinations import service as examinations
@@ -236,11 +238,13 @@ def fill(settings: Settings, sizes: list[int], consoles: int = 0) -> list[Room]:
         session.add(bank)
         session.flush()
         codes = [f"B-{number:02}" for number in range(ITEMS)]
+        setup.fill_staff(session, now)
+        kept = []
         for code in codes:
             options = {key: f"Option {key} of {code}" for key in "abcd"}
-            itembank.keep_item(
-                session, bank, itembank.ItemDraft(code, "CST", f"The stem of {code}", options, "b", "Because.", "easy"), {}, now
-            )
+            draft = itembank.ItemDraft(code, "CST", f"The stem of {code}", options, ("b",), "Because.", "easy")
+            kept.append(itembank.keep_item(session, bank, draft, {}, now))
+        demo_bank.activate(session, kept, now)
         form = itembank.compose_form(session, bank, "A", codes, timedelta(minutes=75), now)
         bulletin = examinations.publish_bulletin(
             session, code="1229", title="Bench", open_on=now.date(), content={"test_day": DAY}, now=now

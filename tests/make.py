@@ -19,7 +19,7 @@ from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import Administration, Appointment, Examination, TestSession
 from testing_platform.examinations.rules import Mode, Window
 from testing_platform.itembank import service as itembank
-from testing_platform.itembank.models import Bank
+from testing_platform.itembank.models import Bank, ItemVersion
 from testing_platform.proctor import room_service
 from testing_platform.scoring import rules as scoring_rules
 from testing_platform.scoring import service as scoring
@@ -71,13 +71,19 @@ def person(session: Session, *roles: Role, name: str | None = None, now: datetim
     )
 
 
+def in_use(version: ItemVersion, owner: Person, now: datetime = NOON) -> None:
+    """As if every signature had been given; how they are is asked in `tests/itembank`."""
+    version.approved_by_id, version.approved_at, version.state = owner.id, now, "active"
+
+
 def administration(session: Session, now: datetime = NOON, **day: Any) -> Administration:
     bank = Bank(name=f"Bank {next(_count)}", created_at=now)
     session.add(bank)
     session.flush()
     codes = [f"I-{n}" for n in range(1, ITEMS + 1)]
+    owner = person(session, Role.ANALYST, now=now)
     for code in codes:
-        itembank.keep_item(
+        version = itembank.keep_item(
             session,
             bank,
             itembank.ItemDraft(
@@ -85,13 +91,14 @@ def administration(session: Session, now: datetime = NOON, **day: Any) -> Admini
                 area="CST",
                 stem=f"What does {code} ask?",
                 options={key: f"Option {key}" for key in "abcd"},
-                key="b",
+                correct=("b",),
                 rationale="Because.",
                 difficulty="medium",
             ),
             {},
             now,
         )
+        in_use(version, owner, now)
     form = itembank.compose_form(session, bank, "A", codes, timedelta(minutes=75), now)
     settings = TEST_DAY | day
     bulletin = examinations.publish_bulletin(

@@ -11,6 +11,7 @@ from sqlalchemy import inspect, text
 
 from testing_platform import migrations
 from testing_platform.db import Base, Database
+from testing_platform.itembank import search
 from testing_platform.models import metadata
 
 pytestmark = pytest.mark.both
@@ -38,6 +39,11 @@ def schema(db: Database) -> dict[str, list[str]]:
         return {name: sorted(re.sub(r"[(),]", r" \g<0> ", sql).replace(",", " ").replace('"', "").split()) for name, sql in rows}
 
 
+def modelled(found: object, name: str | None, kind: str, *_more: object) -> bool:
+    """Tables for full-text search are made by a statement of their own, since each database has its own kind."""
+    return not (kind == "table" and (name or "").startswith(search.PREFIX))
+
+
 @pytest.fixture
 def empty(tmp_path, kind, request):
     """`empty()`: a database without tables."""
@@ -58,7 +64,10 @@ def test_an_upgraded_database_is_a_fresh_one(empty):
     migrations.upgrade(upgraded)
     Base.metadata.create_all(fresh.engine)
     with upgraded.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata) == []
+        assert (
+            compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True, "include_object": modelled}), metadata)
+            == []
+        )
     assert schema(upgraded) == schema(fresh)
     assert migrations.current(upgraded) == migrations.head()
 

@@ -25,6 +25,7 @@ from testing_platform.delivery import service as attempts
 from testing_platform.delivery.answers import Answers, Batch, EventIn
 from testing_platform.delivery.models import Attempt
 from testing_platform.delivery.rules import Clock, Step
+from testing_platform.demo import bank as demo_bank
 from testing_platform.demo import setup
 from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import Administration, Appointment, ProctorAssignment, TestSession
@@ -396,4 +397,5 @@ def _miskeyed_form(session: Session, now: datetime) -> Form:
 
 
 def _keep_with_key(session: Session, bank: Bank, item: dict[str, Any], key: str, now: datetime) -> None:
-    itembank.keep_item(session, bank, setup.draft({**item, "key": key}, item["area"]), {}, now)
+    version = itembank.keep_item(session, bank, setup.draft({**item, "key": key}, item["area"]), {}, now)
+    demo_bank.activate(session, [version], now)

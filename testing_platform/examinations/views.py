@@ -118,7 +118,7 @@ def form(one: Form) -> Any:
             "area": row.version.item.area,
             "stem": Markup(row.version.stem),
             "options": [{**option, "html": Markup(option["html"])} for option in row.version.options],
-            "key": row.version.key,
+            "correct": row.version.correct,
             "rationale": row.version.rationale,
             "difficulty": row.version.difficulty,
             "stimulus": row.version.stimulus and {"title": row.version.stimulus.title, "html": Markup(row.version.stimulus.html)},

@@ -172,13 +172,13 @@ class Slot:
     code: str
     area: str
     options: list[str]
-    form_key: str
+    form_key: list[str]
     entry: list[str]
     figures: rules.SlotFigures
 
     @property
     def changed(self) -> bool:
-        return self.entry != [self.form_key]
+        return self.entry != self.form_key
 
 
 def slots(
@@ -193,7 +193,7 @@ def slots(
             row.version.item.code,
             row.version.item.area,
             options[row.slot],
-            row.version.key,
+            list(row.version.correct),
             list(entries.get(row.slot, [])),
             one,
         )

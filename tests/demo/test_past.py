@@ -190,7 +190,7 @@ def test_proctors_of_the_past_have_nothing_of_it_to_watch_today(session, adminis
 
 
 def form_key(session, form_id):
-    return {row.slot: row.version.key for row in session.scalars(select(FormSlot).where(FormSlot.form_id == form_id))}
+    return {row.slot: row.version.correct[0] for row in session.scalars(select(FormSlot).where(FormSlot.form_id == form_id))}
 
 
 def item_rest(sheets, best, slot, option):
@@ -221,7 +221,7 @@ def test_the_planted_key_stands_out_and_no_other_does(session, administration, s
 
 def test_the_slip_contradicts_the_item_s_own_rationale_and_is_in_no_other_form(session, administration):
     slot = session.get(FormSlot, (administration.form_id, MISKEYED))
-    assert slot.version.key == PLAN["miskeyed"]["key"] != slot.version.rationale[0]
+    assert slot.version.correct == [PLAN["miskeyed"]["key"]] != [slot.version.rationale[0]]
     live = setup.open_session(session).administration.form
     for slot_number, key in form_key(session, live.id).items():
         assert key == setup.bank_items()[CODES[slot_number - 1]]["key"]

@@ -1,0 +1,65 @@
+"""Full-text search over the bank: FTS5 on SQLite, a tsvector on PostgreSQL. One row for each item, with the words of its newest version."""
+
+import re
+
+from sqlalchemy import DDL, ColumnElement, event, literal_column, text
+from sqlalchemy.orm import Session
+
+from testing_platform.itembank.models import Item, ItemVersion
+from testing_platform.itembank.rules import text_of
+
+SQLITE = "CREATE VIRTUAL TABLE item_words USING fts5(words, tokenize = 'porter unicode61 remove_diacritics 2')"
+POSTGRESQL = (
+    "CREATE TABLE item_words (item_id INTEGER PRIMARY KEY REFERENCES items (id), words TSVECTOR NOT NULL)",
+    "CREATE INDEX ix_item_words_words ON item_words USING gin (words)",
+)
+# The tables that only a database itself knows: FTS5 keeps several for one.
+PREFIX = "item_words"
+
+event.listen(Item.__table__, "after_create", DDL(SQLITE).execute_if(dialect="sqlite"))
+for _statement in POSTGRESQL:
+    event.listen(Item.__table__, "after_create", DDL(_statement).execute_if(dialect="postgresql"))
+
+
+def words_of(version: ItemVersion) -> str:
+    """Everything by which somebody may look for the item."""
+    said = [version.item.code, version.title, version.rationale, *(tag.tag for tag in version.item.tags)]
+    shown = [version.stem, *(option["html"] for option in version.options)]
+    if version.stimulus is not None:
+        said.append(version.stimulus.title)
+        shown.append(version.stimulus.html)
+    return " ".join([*said, *map(text_of, shown)])
+
+
+def _sqlite(session: Session) -> bool:
+    return session.get_bind().dialect.name == "sqlite"
+
+
+def index(session: Session, version: ItemVersion) -> None:
+    """From now on the item is found by this version's words."""
+    values = {"item": version.item_id, "words": words_of(version)}
+    if _sqlite(session):
+        session.execute(text("INSERT OR REPLACE INTO item_words (rowid, words) VALUES (:item, :words)"), values)
+    else:
+        session.execute(
+            text(
+                "INSERT INTO item_words (item_id, words) VALUES (:item, to_tsvector('english', :words))"
+                " ON CONFLICT (item_id) DO UPDATE SET words = excluded.words"
+            ),
+            values,
+        )
+
+
+def matching(session: Session, typed: str) -> ColumnElement[bool] | None:
+    """The condition on `Item.id` for all of these words, the last of which may be unfinished; nothing when no word was typed."""
+    found = re.findall(r"\w+", typed)
+    if not found:
+        return None
+    if _sqlite(session):
+        query = " ".join(f'"{word}"' for word in found) + "*"
+        return Item.id.in_(
+            text("SELECT rowid FROM item_words WHERE item_words MATCH :typed").bindparams(typed=query).columns(literal_column("rowid"))
+        )
+    query = " & ".join(f"{word}" for word in found) + ":*"
+    table = text("SELECT item_id FROM item_words WHERE words @@ to_tsquery('english', :typed)").bindparams(typed=query)
+    return Item.id.in_(table.columns(literal_column("item_id")))
