@@ -8,7 +8,7 @@ from typing import Any
 from testing_platform.itembank.exchange import keys
 from testing_platform.itembank.exchange.drafts import Choice, Draft, Skip, Unfit, number
 from testing_platform.itembank.exchange.markup import by_format
-from testing_platform.itembank.exchange.moodle import WHOLE, key_of
+from testing_platform.itembank.exchange.moodle import WHOLE, area_in, key_of
 from testing_platform.itembank.exchange.qti import Reading
 from testing_platform.itembank.exchange.safety import LIMITS, Cleaner, says_something, words
 
@@ -44,9 +44,9 @@ def blocks(text: str) -> Iterator[tuple[str, str]]:
         comments = "\n".join(COMMENT.findall(block))
         kept = COMMENT.sub("", block)
         # A category stands on a line of its own, with or without a blank line after it.
-        for line in [line for line in kept.splitlines() if CATEGORY.match(line)]:
+        for line in [line for line in kept.split("\n") if CATEGORY.match(line)]:
             yield line, ""
-        kept = "\n".join(line for line in kept.splitlines() if not CATEGORY.match(line))
+        kept = "\n".join(line for line in kept.split("\n") if not CATEGORY.match(line))
         if kept.strip() or IDENTIFIER.search(comments):
             yield kept, comments
 
@@ -70,7 +70,7 @@ def read(text: str, name: str, reading: Reading) -> Iterator[Draft | Skip]:
         identifier = number_of[1].strip() if number_of else title or f"q{position + 1}"
         metadata: dict[str, Any] = {}
         if category:
-            metadata |= {"category": category, "area": category.rstrip("/").rsplit("/", 1)[-1]}
+            metadata |= {"category": category, "area": area_in(category)}
         if tags := TAGGED.findall(comments):
             metadata["tags"] = tags
         body = hidden[titled.end() :] if titled else hidden

@@ -1,5 +1,6 @@
 """Moodle's XML: `multichoice`, `truefalse`, and the all-or-nothing plugin `multichoiceset`. Fractions are hundredths of the question's worth."""
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from decimal import Decimal
@@ -45,6 +46,11 @@ def read(root: ET.Element, name: str, reading: Reading) -> Iterator[Draft | Skip
         except Unfit as unfit:
             yield Skip(source, identifier, FORMAT, unfit.reason)
         position += 1
+
+
+def area_in(category: str) -> str:
+    """The last name of a path of categories; a slash inside a name is doubled there."""
+    return re.split(r"(?<!/)/(?!/)", category.rstrip("/"))[-1].replace("//", "/").strip()
 
 
 def title_of(question: ET.Element) -> str:
@@ -107,7 +113,7 @@ def read_question(question: ET.Element, kind: str, identifier: str, category: st
     metadata: dict[str, Any] = {}
     if category:
         metadata["category"] = category
-        metadata["area"] = category.rstrip("/").rsplit("/", 1)[-1]
+        metadata["area"] = area_in(category)
     if tags := [text_in(tag).strip() for tag in children(child(question, "tags"), "tag")]:
         metadata["tags"] = tags
     notes = ("it was hidden in Moodle: an earlier version, or one put aside",) if yes(text_of(child(question, "hidden"))) else ()

@@ -1,15 +1,16 @@
 """QTI 3.0, 2.2, 2.1 and 2.0. The four differ in names alone: 3.0 is brought to the names of 2.x first, then all are read the same way."""
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from html import escape
 from typing import Any
 
-from testing_platform.itembank.exchange import keys, processing
+from testing_platform.itembank.exchange import fragments, keys, processing
 from testing_platform.itembank.exchange.drafts import Choice, Draft, Mapping, StimulusDraft, Unfit, number
 from testing_platform.itembank.exchange.safety import (
     LIMITS,
@@ -36,8 +37,14 @@ MATCH = {"match_correct", "cc2_match", "cc2_match_basic"}
 MAP = {"map_response", "cc2_map_response"}
 # Left out of what a candidate sees, and not a loss: feedback that a selection test never shows, and texts for others.
 LEFT_OUT = {"choiceInteraction", "stylesheet", "feedbackBlock", "feedbackInline", "modalFeedback", "catalogInfo", "apipAccessibility", "infoControl", "companionMaterialsInfo"}  # fmt: skip
-VOID = {"br", "hr", "img", "col"}
 MARKUP = re.compile(r"</?[A-Za-z][^<>]*>")
+# Marks of our own in what `write_qti` writes: a block that stands around bare text for QTI's sake alone, the rationale among what scorers see,
+# and the namespace of what a package says about an item beside QTI.
+UNWRAPPED = "bare-text"
+RATIONALE = "item-rationale"
+RECORD = "urn:testing-platform:item:1"
+# The record of one item: far above what is said about any.
+LONGEST_RECORD = 50_000
 
 
 def camel(name: str) -> str:
@@ -123,8 +130,55 @@ def read_item(root: ET.Element, name: str, reading: Reading, hint: str = "", met
         assets=tuple(cleaner.assets.values()),
         catalog=catalog,
         metadata=metadata or {},
+        rationale=rationale_of(body),
         notes=(*key.notes, *notes),
     )
+
+
+def rationale_of(body: ET.Element) -> str:
+    """Why the key is right, as `write_qti` writes it: a paragraph for each line."""
+    for rubric in descendants(body, "rubricBlock"):
+        if rubric.get("class") == RATIONALE:
+            return "\n".join(text_of(line) for line in descendants(rubric, "p"))
+    return ""
+
+
+def restored(draft: Draft, record: dict[str, Any], cleaner: Cleaner) -> Draft:
+    """The item with what a package of ours says of it beside QTI. What does not fit there is passed over: anyone may have written it."""
+    told = record.get("metadata")
+    if isinstance(told, dict):
+        plain = {name: value for name, value in told.items() if is_plain(value)}
+        draft = replace(draft, metadata={**plain, **{name: draft.metadata[name] for name in ("resource",) if name in draft.metadata}})
+    if isinstance(identifier := record.get("identifier"), str):
+        draft = replace(draft, identifier=identifier)
+    if draft.kind != "multiple" and record.get("kind") in ("single", "truefalse"):
+        draft = replace(draft, kind=record["kind"])
+    if not draft.catalog and isinstance(catalog := record.get("catalog"), str):
+        cleaner.refuse_scripts(catalog)
+        draft = replace(draft, catalog=catalog)
+    names = record.get("options")
+    if (
+        isinstance(names, list)
+        and all(isinstance(name, str) and name for name in names)
+        and len(set(names)) == len(draft.choices) == len(names)
+    ):
+        draft = renamed(draft, {choice.identifier: name for choice, name in zip(draft.choices, names, strict=True)})
+    if isinstance(weights := record.get("weights"), dict):
+        choices = tuple(replace(choice, weight=number(str(weights.get(choice.identifier, "")))) for choice in draft.choices)
+        draft = replace(draft, choices=choices)
+    return draft
+
+
+def is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float) or (isinstance(value, list) and all(isinstance(each, str) for each in value))
+
+
+def renamed(draft: Draft, names: dict[str, str]) -> Draft:
+    mapping = draft.mapping
+    if mapping is not None:
+        mapping = replace(mapping, entries={names[name]: value for name, value in mapping.entries.items()})
+    choices = tuple(replace(choice, identifier=names[choice.identifier]) for choice in draft.choices)
+    return replace(draft, choices=choices, correct=tuple(names[name] for name in draft.correct), mapping=mapping)
 
 
 def refuse_what_moves(root: ET.Element) -> None:
@@ -280,7 +334,8 @@ class Writer:
     interaction: ET.Element | None = None
 
     def inner(self, element: ET.Element) -> str:
-        return "".join(self._parts(element)).strip()
+        # Not the hard blanks that belong to the text.
+        return "".join(self._parts(element)).strip(" \t\r\n")
 
     def _parts(self, element: ET.Element) -> Iterator[str]:
         yield escape(element.text or "", quote=False)
@@ -300,6 +355,9 @@ class Writer:
             return
         if name in LEFT_OUT or element in self.without or not name:
             return
+        if name == "div" and element.get("class") == UNWRAPPED:
+            yield from self._parts(element)
+            return
         if name == "rubricBlock" and "candidate" not in (element.get("view") or "candidate"):
             return
         tag = "div" if name in ("rubricBlock", "stimulus", "stimulusBody", "section", "article", "contentBody") else name
@@ -308,7 +366,7 @@ class Writer:
             return
         attributes = "".join(f' {local(key)}="{escape(value)}"' for key, value in element.attrib.items())
         yield f"<{tag}{attributes}>"
-        if tag not in VOID:
+        if tag not in fragments.VOID:
             yield from self._parts(element)
             yield f"</{tag}>"
 
@@ -379,6 +437,8 @@ class Resource:
     type: str
     path: str
     metadata: dict[str, Any]
+    # What our own packages say beside QTI.
+    record: dict[str, Any] = field(default_factory=dict)
 
 
 def read_manifest(root: ET.Element, name: str) -> list[Resource]:
@@ -389,8 +449,20 @@ def read_manifest(root: ET.Element, name: str) -> list[Resource]:
         href = next((said for said in [element.get("href"), *(file.get("href") for file in children(element, "file"))] if said), None)
         path = joined(name, base + href) if href else None
         if path is not None:
-            found.append(Resource((element.get("identifier") or "").strip(), (element.get("type") or "").strip(), path, described(element)))
+            identifier, kind = (element.get("identifier") or "").strip(), (element.get("type") or "").strip()
+            found.append(Resource(identifier, kind, path, described(element), recorded(element)))
     return found
+
+
+def recorded(resource: ET.Element) -> dict[str, Any]:
+    written = text_of(next(resource.iter(f"{{{RECORD}}}item"), None))
+    if not written or len(written) > LONGEST_RECORD:
+        return {}
+    try:
+        said = json.loads(written)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def described(resource: ET.Element) -> dict[str, Any]:

@@ -290,7 +290,8 @@ class _Reader:
         identifier = root.get("identifier", "").strip()
         metadata = {**resource.metadata, "resource": resource.identifier} if resource else {}
         try:
-            return qti.read_item(root, name, self.reading, hint, metadata)
+            draft = qti.read_item(root, name, self.reading, hint, metadata)
+            return qti.restored(draft, resource.record, self.reading.cleaner(name)) if resource else draft
         except Damaged:
             raise
         except Unfit as unfit:

@@ -59,7 +59,7 @@ def read_csv(data: bytes, name: str, reading: Reading) -> Iterator[Draft | Skip]
 
 def delimiter_of(text: str) -> str:
     """Whichever of comma, semicolon and tab stands most often in the first lines, outside quotes."""
-    head = re.sub(r'"[^"]*"', "", text[:20_000])
+    head = re.sub(r'"[^"]*(?:"|\Z)', "", text[:20_000])
     lines = [line for line in head.splitlines() if line.strip()][:HEADING_WITHIN]
     return max(",;\t|", key=lambda mark: max((line.count(mark) for line in lines), default=0))
 
