@@ -99,12 +99,15 @@ def worker(settings: Settings) -> None:
 @click.option("--crowd", type=click.IntRange(0, 36), default=24, show_default=True, help="How many simulated candidates.")
 @click.option("--port", type=int, default=8000, show_default=True)
 @click.option("--fresh", is_flag=True, help="Forget the demo data of earlier runs.")
+@click.option("--database", default="", help="The address of a PostgreSQL database for the demo alone; else SQLite in the data folder.")
 @click.pass_obj
-def demo(settings: Settings, crowd: int, port: int, fresh: bool) -> None:
+def demo(settings: Settings, crowd: int, port: int, fresh: bool, database: str) -> None:
     """Made-up data, doors without passwords, a live crowd: on this machine alone."""
     from testing_platform.demo.run import run
 
-    run(settings, crowd=crowd, port=port, fresh=fresh)
+    if fresh and database:
+        raise click.UsageError("--fresh empties the data folder alone; for a fresh demo on PostgreSQL make an empty database")
+    run(settings, crowd=crowd, port=port, fresh=fresh, database=database)
 
 
 @main.group()
@@ -277,11 +280,14 @@ def _front() -> Check:
 @click.argument("name", type=click.Choice(["answers", "live", "vision"]))
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--quick", is_flag=True, help="Short runs, to see that it works; not for figures.")
-def bench(name: str, as_json: bool, quick: bool) -> None:
+@click.option("--database", type=click.Choice(["sqlite", "postgres"]), help="For answers; postgres: a private server of its own.")
+def bench(name: str, as_json: bool, quick: bool, database: str | None) -> None:
     """Measure against a limit taken in the same run."""
+    if database and name != "answers":
+        raise click.UsageError("--database is for answers alone")
     script = assets.folder("benchmarks") / f"bench_{name}.py"
-    found = subprocess.run([sys.executable, str(script), *(["--json"] if as_json else []), *(["--quick"] if quick else [])])
-    sys.exit(found.returncode)
+    given = [*(["--json"] if as_json else []), *(["--quick"] if quick else []), *(["--database", database] if database else [])]
+    sys.exit(subprocess.run([sys.executable, str(script), *given]).returncode)
 
 
 main.add_command(audit_cli.audit)

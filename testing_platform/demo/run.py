@@ -11,20 +11,22 @@ import urllib.request
 from dataclasses import replace
 
 import click
+from sqlalchemy import select
 
 from testing_platform import models
+from testing_platform.accounts.models import Person
 from testing_platform.accounts.rules import Role
 from testing_platform.bus import open_database
 from testing_platform.db import Database
 from testing_platform.demo import past, setup
-from testing_platform.migrations import upgrade
+from testing_platform.migrations import current, upgrade
 from testing_platform.serve import Supervisor, commands
 from testing_platform.settings import Settings
 
 assert models.metadata.tables
 
 
-def run(settings: Settings, *, crowd: int, port: int, fresh: bool) -> None:
+def run(settings: Settings, *, crowd: int, port: int, fresh: bool, database: str = "") -> None:
     demo = replace(
         settings,
         demo=True,
@@ -33,13 +35,14 @@ def run(settings: Settings, *, crowd: int, port: int, fresh: bool) -> None:
         live_bind=f"127.0.0.1:{port + 2}",
         data=settings.data / "demo",
         keys=None,
-        database="",
+        database=database,
         smtp_url="",
     )
     _check_ports(port)
     if fresh and demo.data.exists():
         shutil.rmtree(demo.data)
     db = open_database(demo)
+    _refuse_another_s(db)
     upgrade(db)
     _look_back(db, demo)
     with db.write() as session:
@@ -63,6 +66,15 @@ def _check_ports(port: int) -> None:
                 raise click.ClickException(
                     f"port {number} is in use: is the demo running already? Stop it, or choose another with --port"
                 ) from None
+
+
+def _refuse_another_s(db: Database) -> None:
+    """The demo has doors without passwords: no installation's database may be behind them."""
+    if current(db) is None:
+        return
+    with db.read() as session:
+        if session.scalars(select(Person.id).limit(1)).first() and not past.is_filled(session):
+            raise click.ClickException("this database holds people who are not the demo's; give it one of its own")
 
 
 def _look_back(db: Database, settings: Settings) -> None:
