@@ -1,20 +1,22 @@
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from sqlalchemy.orm import Session
 
-from testing_platform import clock, models
+from testing_platform import cli, clock, models
 from testing_platform.accounts import service as accounts
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.rules import Area, area_of
 from testing_platform.app import create_app
 from testing_platform.bus import open_database
 from testing_platform.db import Base, Database
-from testing_platform.settings import Settings
+from testing_platform.settings import PREFIX, Settings
 from testing_platform.web.frame import Frame, cookie_name
 from tests.postgres import Postgres, database_of, started
 
@@ -68,6 +70,29 @@ def opened(settings: Settings) -> Iterator[Database]:
         Base.metadata.create_all(found.engine)
     yield found
     found.close()
+
+
+@pytest.fixture
+def own_settings(tmp_path: Path, kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """What the commands find in their environment and nothing else: a data folder, and a database without tables."""
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    database = request.getfixturevalue("postgres").empty() if kind == "postgres" else ""
+    monkeypatch.setenv(PREFIX + "DATA", str(tmp_path / "data"))
+    monkeypatch.setenv(PREFIX + "DATABASE", database)
+    return Settings(data=tmp_path / "data", database=database)
+
+
+@pytest.fixture
+def command(own_settings: Settings) -> Callable[..., Result]:
+    """`command("db", "upgrade")`: runs it, and expects it to end with `code`."""
+
+    def call(*words: str, code: int = 0) -> Result:
+        found = CliRunner().invoke(cli.main, words)
+        assert found.exit_code == code, found.output
+        return found
+
+    return call
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,9 @@
 """The one command: JSON on standard output, 0 for success, 1 for a refusal with a sentence, 2 for a wrong usage."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import select
 
 from testing_platform import cli, clock
@@ -14,30 +12,24 @@ from testing_platform.accounts.models import OneTimeLink, Person
 from testing_platform.accounts.rules import Area
 from testing_platform.bus import open_database
 from testing_platform.settings import PREFIX, Settings
+from tests.stack import free_ports
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
-        monkeypatch.delenv(name)
-    return tmp_path / "data"
+def folder(own_settings):
+    return own_settings.data
 
 
 @pytest.fixture
-def run(folder):
-    def call(*words, code=0):
-        found = CliRunner().invoke(cli.main, ["--data", str(folder), *words])
-        assert found.exit_code == code, found.output
-        return found
-
-    return call
+def run(command):
+    return command
 
 
 @pytest.fixture
-def opened(folder, run):
+def opened(own_settings, run):
     """The database behind the commands, upgraded."""
     run("db", "upgrade")
-    found = open_database(Settings(data=folder))
+    found = open_database(own_settings)
     yield found
     found.close()
 
@@ -47,6 +39,7 @@ def add(run, email="sam@example.org", *roles, **more):
     return run("user", "add", "--name", "Sam Reed", "--email", email, *words, "--json", **more)
 
 
+@pytest.mark.both
 def test_on_a_fresh_folder_the_doctor_says_what_to_do_and_afterwards_that_all_is_well(run):
     before = json.loads(run("doctor", "--json", code=1).stdout)
     assert before["ok"] is False
@@ -138,7 +131,7 @@ def test_a_second_link_is_for_staff_alone(run, opened):
     [
         ["nonsense"], ["db"], ["db", "nonsense"], ["doctor", "--nonsense"], ["user", "add"], ["user", "add", "--name", "x", "--email", "x@example.org"],
         ["user", "add", "--name", "x", "--email", "x@example.org", "--role", "candidate"], ["audit", "verify", "extra"], ["demo", "--crowd", "99"],
-        ["bench", "nothing"],
+        ["bench", "nothing"], ["bench", "live", "--database", "postgres"], ["demo", "--fresh", "--database", "postgresql://x"],
     ],
     ids=" ".join,
 )  # fmt: skip
@@ -169,6 +162,13 @@ def test_before_the_tables_are_there_a_command_says_so(run, words):
     found = run(*words, code=1)
     assert isinstance(found.exception, SystemExit)
     assert "db upgrade" in found.stderr
+
+
+@pytest.mark.both
+def test_the_demo_opens_its_doors_on_no_installation_s_database(run, own_settings):
+    add(run)
+    said = run("demo", "--port", str(free_ports()), "--database", own_settings.database_url, code=1).stderr
+    assert "give it one of its own" in said
 
 
 def test_help_and_version_are_no_errors(run):

@@ -1,44 +1,33 @@
 """`testing-platform audit verify` and `audit export`: JSON on standard output, 0 when the trail holds, 1 when it does not, 2 for a wrong usage."""
 
 import json
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import delete, select, text, update
 
-from testing_platform import cli, clock
+from testing_platform import clock
 from testing_platform.audit import service as audit
 from testing_platform.audit.models import AuditEntry
 from testing_platform.bus import open_database
-from testing_platform.settings import PREFIX, Settings
 from tests.audit import tamper
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
-        monkeypatch.delenv(name)
-
-    def call(*words, code=0):
-        found = CliRunner().invoke(cli.main, ["--data", str(tmp_path / "data"), *words])
-        assert found.exit_code == code, found.output
-        return found
-
-    call("db", "upgrade")
-    return call
+def run(command):
+    command("db", "upgrade")
+    return command
 
 
 @pytest.fixture
-def opened(run, tmp_path):
+def opened(run, own_settings):
     """The database behind the commands, with six sealed entries."""
-    found = open_database(Settings(data=tmp_path / "data"))
+    found = open_database(own_settings)
     with found.write() as session:
         for n in range(6):
             audit.record(session, "act", f"thing:{n}", clock.now(), n or None, said="é “ü”", list=[1, None, 2.5], deep={"b": 1, "a": True})
@@ -64,6 +53,7 @@ def test_a_trail_that_is_whole_verifies_and_says_its_anchor(run, opened):
     assert f"anchor 6:{found['head']['digest']}" in said
 
 
+@pytest.mark.both
 def test_a_broken_one_names_each_fault(run, opened):
     with opened.write() as session:
         session.execute(delete(AuditEntry).where(AuditEntry.number.in_([2, 3])))
@@ -94,6 +84,7 @@ def test_an_anchor_shows_a_trail_that_was_written_anew(run, opened):
     assert verified(run, "--anchor", f"{head['number']}:{head['digest']}", code=1)["faults"] == [{"number": 6, "what": "anchor"}]
 
 
+@pytest.mark.both
 def test_a_check_is_an_entry_unless_it_must_leave_everything_as_it_is(run, opened):
     verified(run)
     with opened.read() as session:
@@ -132,6 +123,7 @@ def verifier(tmp_path):
     return call
 
 
+@pytest.mark.both
 def test_the_exported_trail_is_verified_by_the_printed_program(run, opened, tmp_path):
     check, out = verifier(tmp_path), tmp_path / "trail.jsonl"
     assert "6 entries" in run("audit", "export", str(out)).stderr

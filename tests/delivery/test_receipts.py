@@ -1,20 +1,17 @@
 """A receipt taken again: it holds while nothing changed since the test was handed in, and says what does not agree when something did."""
 
 import json
-import os
 from datetime import timedelta
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import select, text
 
-from testing_platform import cli
 from testing_platform.audit import service as audit
 from testing_platform.audit.models import AuditEntry
+from testing_platform.bus import open_database
 from testing_platform.delivery import receipts, rules, service
 from testing_platform.delivery.models import Response
 from testing_platform.delivery.rules import State
-from testing_platform.settings import PREFIX
 from tests import make
 from tests.make import NOON
 
@@ -174,25 +171,14 @@ def test_an_attempt_that_the_clock_closed_has_a_receipt_too(db):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
-        monkeypatch.delenv(name)
-
-    def call(*words, code=0):
-        found = CliRunner().invoke(cli.main, ["--data", str(tmp_path / "data"), *words])
-        assert found.exit_code == code, found.output
-        return found
-
-    return call
+def run(command):
+    return command
 
 
 @pytest.fixture
-def opened(run, tmp_path):
-    from testing_platform.bus import open_database
-    from testing_platform.settings import Settings
-
+def opened(run, own_settings):
     run("db", "upgrade")
-    found = open_database(Settings(data=tmp_path / "data"))
+    found = open_database(own_settings)
     yield found
     found.close()
 
@@ -207,6 +193,7 @@ def kept(opened):
     return found
 
 
+@pytest.mark.both
 def test_the_command_says_what_agrees_and_shows_no_answer(run, kept):
     said = run("audit", "receipt", kept.receipt_code.lower()).stdout
     assert said.count("ok   ") == 4
