@@ -8,10 +8,8 @@ from datetime import date, time, timedelta
 
 import openpyxl
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import select
 
-from testing_platform import cli
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.rules import Role
 from testing_platform.audit.models import AuditEntry
@@ -255,20 +253,15 @@ def test_nothing_leaves_before_the_second_signature(db, place):
 
 
 @pytest.fixture
-def run(tmp_path):
-    def call(*words, code=0):
-        found = CliRunner().invoke(cli.main, ["--data", str(tmp_path / "cli"), "results", "export", *words])
-        assert found.exit_code == code, found.output
-        return found
-
-    CliRunner().invoke(cli.main, ["--data", str(tmp_path / "cli"), "db", "upgrade"])
-    return call
+def run(command):
+    command("db", "upgrade")
+    return lambda *words, code=0: command("results", "export", *words, code=code)
 
 
 @pytest.fixture
-def installation(tmp_path, run):
+def installation(run, own_settings):
     """An installation of its own, with one administration that is proposed; returns its database and the decision's id."""
-    db = open_database(Settings(data=tmp_path / "cli"))
+    db = open_database(own_settings)
     with db.write() as session:
         where = make.place(session)
         person = make.handed_in(session, where, 6).person
@@ -288,6 +281,7 @@ def test_before_the_signature_the_command_says_nothing_of_anybody(run, installat
     assert "no administration 7" in run("--administration", "7", "--format", "csv", str(tmp_path / "out"), code=1).output
 
 
+@pytest.mark.both
 def test_after_it_the_command_writes_a_file_for_this_user_alone(run, installation, tmp_path):
     from testing_platform.scoring import service
     from testing_platform.scoring.models import PassingScoreDecision
