@@ -1,6 +1,7 @@
 """Full-text search over the bank: FTS5 on SQLite, a tsvector on PostgreSQL. One row for each item, with the words of its newest version."""
 
 import re
+from collections.abc import Sequence
 
 from sqlalchemy import DDL, ColumnElement, event, literal_column, text
 from sqlalchemy.orm import Session
@@ -35,19 +36,19 @@ def _sqlite(session: Session) -> bool:
     return session.get_bind().dialect.name == "sqlite"
 
 
-def index(session: Session, version: ItemVersion) -> None:
-    """From now on the item is found by this version's words."""
-    values = {"item": version.item_id, "words": words_of(version)}
+def index(session: Session, versions: Sequence[ItemVersion]) -> None:
+    """From now on the items are found by these versions' words."""
+    rows = [{"item": version.item_id, "words": words_of(version)} for version in versions]
+    if not rows:
+        return
     if _sqlite(session):
-        session.execute(text("INSERT OR REPLACE INTO item_words (rowid, words) VALUES (:item, :words)"), values)
+        statement = "INSERT OR REPLACE INTO item_words (rowid, words) VALUES (:item, :words)"
     else:
-        session.execute(
-            text(
-                "INSERT INTO item_words (item_id, words) VALUES (:item, to_tsvector('english', :words))"
-                " ON CONFLICT (item_id) DO UPDATE SET words = excluded.words"
-            ),
-            values,
+        statement = (
+            "INSERT INTO item_words (item_id, words) VALUES (:item, to_tsvector('english', :words))"
+            " ON CONFLICT (item_id) DO UPDATE SET words = excluded.words"
         )
+    session.execute(text(statement), rows)
 
 
 def matching(session: Session, typed: str) -> ColumnElement[bool] | None:

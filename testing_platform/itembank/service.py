@@ -1,6 +1,6 @@
 """What people do in the bank: write items, link them, and put forms together. A version's life is in `lifecycle.py`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -41,10 +41,6 @@ class NotToBeGiven(errors.Refusal):
     """A form whose items cannot be given: `kinds` that the player has no way to answer yet, `states` that no candidate may meet."""
 
     code = "not-to-be-given"
-
-
-# What the test page can be answered by.
-PLAYABLE = (rules.Kind.SINGLE, rules.Kind.TRUE_FALSE)
 
 
 @dataclass(frozen=True)
@@ -212,9 +208,29 @@ def write(
         if newest.state in rules.OPEN:
             lifecycle.move(session, newest, rules.Event.REPLACE, rules.Who.SYSTEM, None, now)
         session.flush()
-    version = ItemVersion(
-        item_id=item.id,
-        number=last + 1,
+    version = made(item, content, stimulus, difficulty, now, author, number=last + 1, origin=origin, variant_of=variant_of)
+    session.add(version)
+    session.flush()
+    written(session, [version], now)
+    return version
+
+
+def made(
+    item: Item,
+    content: rules.Content,
+    stimulus: Stimulus | None,
+    difficulty: str,
+    now: datetime,
+    author: Person | None,
+    *,
+    number: int = 1,
+    origin: dict[str, Any] | None = None,
+    variant_of: ItemVersion | None = None,
+) -> ItemVersion:
+    """A draft that is not in the database yet."""
+    return ItemVersion(
+        item=item,
+        number=number,
         kind=content.kind,
         title=content.title,
         stem=content.stem,
@@ -227,24 +243,24 @@ def write(
         catalog=content.catalog,
         difficulty=difficulty,
         grade=readability.grade_of(content, stimulus.html if stimulus else ""),
-        stimulus_id=stimulus.id if stimulus else None,
+        stimulus=stimulus,
         language=content.language,
         variant_of_id=variant_of.id if variant_of else None,
-        digest=digest,
+        digest=content.digest(),
         origin=origin,
-        author_id=author.id if author else None,
+        author=author,
         created_at=now,
         state=rules.State.DRAFT,
         state_at=now,
         newest=variant_of is None,
     )
-    version.item, version.stimulus = item, stimulus
-    session.add(version)
-    session.flush()
-    if variant_of is None:
-        search.index(session, version)
-    audit.record(session, "item.version", f"item-version:{version.id}", now, author.id if author else None, digest=digest)
-    return version
+
+
+def written(session: Session, versions: Sequence[ItemVersion], now: datetime) -> None:
+    """What follows when versions have come into the database: they are found, and stand in the trail."""
+    search.index(session, [version for version in versions if version.variant_of_id is None])
+    for version in versions:
+        audit.record(session, "item.version", f"item-version:{version.id}", now, version.author_id, digest=version.digest)
 
 
 def newest_variant(session: Session, item: Item, language: str) -> ItemVersion | None:
@@ -267,6 +283,19 @@ def write_variant(
 
 def describe(session: Session, item: Item, about: About) -> None:
     """What is said about the item. Raises FaultyItem for a statement that the class does not have."""
+    found = (
+        session.scalars(select(JobStatement).where(JobStatement.bank_id == item.bank_id, JobStatement.code.in_(about.statements))).all()
+        if about.statements
+        else []
+    )
+    say(item, about, {one.code: one for one in found})
+    session.flush()
+
+
+def say(item: Item, about: About, known: Mapping[str, JobStatement]) -> None:
+    """As `describe`, for an item that may not be in the database yet; `known` are the class's statements by their codes."""
+    if unknown := sorted(set(about.statements) - set(known)):
+        raise FaultyItem(item=item.code, why=f"unknown duty or knowledge: {', '.join(unknown)}")
     item.area, item.level, item.source = about.area, about.level, about.source
     item.security, item.calculator, item.expires_on = about.security, about.calculator, about.expires_on
     wanted = sorted(set(about.tags))
@@ -274,13 +303,7 @@ def describe(session: Session, item: Item, about: About) -> None:
         kept = {tag.tag: tag for tag in item.tags}
         item.tags = [kept.get(tag) or ItemTag(tag=tag) for tag in wanted]
     if {one.code for one in item.statements} != set(about.statements):
-        found = session.scalars(
-            select(JobStatement).where(JobStatement.bank_id == item.bank_id, JobStatement.code.in_(about.statements))
-        ).all()
-        if unknown := set(about.statements) - {one.code for one in found}:
-            raise FaultyItem(item=item.code, why=f"unknown duty or knowledge: {', '.join(sorted(unknown))}")
-        item.statements = list(found)
-    session.flush()
+        item.statements = [known[code] for code in dict.fromkeys(about.statements)]
 
 
 def clone(session: Session, version: ItemVersion, code: str, now: datetime, author: Person) -> ItemVersion:
@@ -351,13 +374,13 @@ def lock_form(session: Session, form: Form, now: datetime, actor_id: int | None 
     """From now on the form is in use. Raises NotToBeGiven for items that the test page cannot be answered by, or that are not in use."""
     if form.locked_at is None:
         rows = session.execute(
-            select(Item.code, ItemVersion.kind, ItemVersion.state)
+            select(Item.code, ItemVersion)
             .join(ItemVersion, ItemVersion.item_id == Item.id)
             .join(FormSlot, FormSlot.item_version_id == ItemVersion.id)
             .where(FormSlot.form_id == form.id)
         ).all()
-        kinds = sorted(code for code, kind, _ in rows if kind not in PLAYABLE)
-        states = sorted(code for code, _, state in rows if state not in rules.USABLE)
+        kinds = sorted(code for code, version in rows if not version.choices.playable or version.bounds is not None)
+        states = sorted(code for code, version in rows if version.state not in rules.USABLE)
         if kinds or states:
             raise NotToBeGiven(kinds=kinds, states=states)
         form.locked_at = now
