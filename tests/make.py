@@ -19,7 +19,8 @@ from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import Administration, Appointment, Examination, TestSession
 from testing_platform.examinations.rules import Mode, Window
 from testing_platform.itembank import service as itembank
-from testing_platform.itembank.models import Bank, ItemVersion
+from testing_platform.itembank.models import Bank, Form, FormSlot, Item, ItemVersion
+from testing_platform.itembank.rules import Content, Kind, Option
 from testing_platform.proctor import room_service
 from testing_platform.scoring import rules as scoring_rules
 from testing_platform.scoring import service as scoring
@@ -74,6 +75,25 @@ def person(session: Session, *roles: Role, name: str | None = None, now: datetim
 def in_use(version: ItemVersion, owner: Person, now: datetime = NOON) -> None:
     """As if every signature had been given; how they are is asked in `tests/itembank`."""
     version.approved_by_id, version.approved_at, version.state = owner.id, now, "active"
+
+
+def several(session: Session, form: Form, slot: int = 1, most: int = 2, now: datetime = NOON) -> ItemVersion:
+    """Puts a question into the slot of which a and c are right together."""
+    item = Item(bank_id=form.bank_id, code=f"M-{next(_count)}", area="CST")
+    session.add(item)
+    session.flush()
+    content = Content(
+        stem="<p>Which two?</p>",
+        options=tuple(Option(key, f"Option {key}") for key in "abcd"),
+        correct=("c", "a"),
+        kind=Kind.MULTIPLE,
+        max_choices=most,
+    )
+    version = itembank.write(session, item, content, None, "medium", now)
+    in_use(version, person(session, Role.ANALYST, now=now), now)
+    session.flush()
+    session.get_one(FormSlot, (form.id, slot)).item_version_id = version.id
+    return version
 
 
 def administration(session: Session, now: datetime = NOON, **day: Any) -> Administration:

@@ -21,6 +21,7 @@ from testing_platform.delivery import rules, service, tokens
 from testing_platform.delivery.models import Attempt, Message, TimeEntry
 from testing_platform.delivery.rules import State
 from testing_platform.itembank.models import FormSlot, ItemVersion
+from testing_platform.itembank.rules import Choices
 from testing_platform.settings import Settings
 
 DEVICE = re.compile(r"[A-Za-z0-9-]{8,64}\Z")
@@ -146,14 +147,18 @@ class Answers:
     def __init__(self, db: Database, settings: Settings) -> None:
         self.db = db
         self.settings = settings
-        self._options: dict[int, dict[int, frozenset[str]]] = {}
+        self._options: dict[int, dict[int, Choices]] = {}
         self._forms: dict[int, int] = {}  # attempt → form, which never changes
 
-    def options_of(self, connection: Connection, form_id: int) -> dict[int, frozenset[str]]:
+    def options_of(self, connection: Connection, form_id: int) -> dict[int, Choices]:
         found = self._options.get(form_id)
         if found is None:
-            rows = connection.execute(select(FormSlot.slot, ItemVersion.options).join(ItemVersion).where(FormSlot.form_id == form_id))
-            found = {slot: frozenset(option["key"] for option in options) for slot, options in rows}
+            rows = connection.execute(
+                select(FormSlot.slot, ItemVersion.kind, ItemVersion.options, ItemVersion.max_choices)
+                .join(ItemVersion)
+                .where(FormSlot.form_id == form_id)
+            )
+            found = {slot: Choices.of(kind, (option["key"] for option in options), most) for slot, kind, options, most in rows}
             self._options[form_id] = found
         return found
 
@@ -332,14 +337,16 @@ def _elapsed(event: EventIn) -> int:
     return min(max(event.elapsed_ms, 0), 2**31 - 1)
 
 
-def _fault(event: EventIn, options: dict[int, frozenset[str]]) -> Any:
+def _fault(event: EventIn, options: dict[int, Choices]) -> Any:
     if not (0 < event.seq < 2**31):
         return "bad-number"
     known = options.get(event.slot)
     if known is None:
         return "unknown-slot"
+    if event.state == "answered":
+        return None if known.allow(event.option) else "unknown-option"
     if event.state in NEEDS_OPTION:
-        return None if event.option in known else "unknown-option"
+        return None if event.option in known.keys else "unknown-option"
     return None if event.state in ("cleared", "flagged", "unflagged") else "unknown-state"
 
 

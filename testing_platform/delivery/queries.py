@@ -14,6 +14,7 @@ from testing_platform.delivery.models import Attempt, CheckInStep
 from testing_platform.delivery.rules import State
 from testing_platform.examinations.models import Administration, Appointment
 from testing_platform.itembank.models import FormSlot
+from testing_platform.itembank.rules import Kind
 
 
 def attempt_of(session: Session, appointment_id: int) -> Attempt | None:
@@ -79,6 +80,8 @@ def slots(session: Session, form_id: int) -> list[dict[str, Any]]:
                 "number": row.slot,
                 "stem_html": Markup(version.stem),
                 "options": [{"key": option["key"], "html": Markup(option["html"])} for option in version.options],
+                # None of a single answer, 0 without a limit.
+                "most": version.max_choices if version.kind == Kind.MULTIPLE else None,
                 "language": version.language,
                 "stimulus": None if stimulus is None else {"title": stimulus.title, "html": Markup(stimulus.html)},
             }

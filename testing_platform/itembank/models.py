@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, Mapper, mapped_column, relationship
 
 from testing_platform.accounts.models import Person
 from testing_platform.db import Base
-from testing_platform.itembank.rules import SIGNED, Kind, Level, Outcome, Security, Signature, State, Statement
+from testing_platform.itembank.rules import SIGNED, Choices, Kind, Level, Outcome, Security, Signature, State, Statement, together
 
 # Nothing is NULL, and not JSON's null.
 NOTHING = JSON(none_as_null=True)
@@ -188,6 +188,16 @@ class ItemVersion(Base):
     stimulus: Mapped[Stimulus | None] = relationship(lazy="joined")
     author: Mapped[Person | None] = relationship(foreign_keys=author_id)
     reviews: Mapped[list["Review"]] = relationship(back_populates="version", order_by="Review.id")
+
+    @property
+    def choices(self) -> Choices:
+        """What an answer to it may be."""
+        return Choices.of(self.kind, (option["key"] for option in self.options), self.max_choices)
+
+    @property
+    def accepted(self) -> list[str]:
+        """The answers that are right, as responses hold them."""
+        return [together(self.correct)] if self.kind == Kind.MULTIPLE else list(self.correct)
 
 
 CONTENT = (

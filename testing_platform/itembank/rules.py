@@ -20,6 +20,37 @@ class Kind(StrEnum):
     TRUE_FALSE = "truefalse"
 
 
+def together(keys: Iterable[str]) -> str:
+    """Options chosen together as the one value that a response holds, whatever the order they were chosen in."""
+    return " ".join(sorted(set(keys)))
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What an answer to one item may be: one of the keys, or of a multiple item up to `most` of them together."""
+
+    keys: frozenset[str]
+    most: int | None = None
+
+    @classmethod
+    def of(cls, kind: str, keys: Iterable[str], max_choices: int) -> "Choices":
+        known = frozenset(keys)
+        return cls(known, (max_choices or len(known)) if kind == Kind.MULTIPLE else None)
+
+    def allow(self, option: str | None) -> bool:
+        if option in self.keys:
+            return True
+        if option is None or self.most is None:
+            return False
+        chosen = option.split(" ")
+        return option == together(chosen) and len(chosen) <= self.most and self.keys.issuperset(chosen)
+
+    @property
+    def playable(self) -> bool:
+        """Keys that can be told apart when they stand together."""
+        return self.most is None or not any(" " in key for key in self.keys)
+
+
 class Level(StrEnum):
     """What the item asks of the mind: to know it again, to use it, to take a situation apart."""
 

@@ -23,6 +23,7 @@ from testing_platform.delivery import rules, service, tokens
 from testing_platform.delivery.answers import Answers, Batch, EventIn
 from testing_platform.delivery.models import Attempt, Response
 from testing_platform.delivery.rules import State
+from testing_platform.itembank.models import Form
 from testing_platform.settings import Settings
 from tests import make
 
@@ -329,6 +330,28 @@ def test_an_event_that_the_form_does_not_have_is_refused_alone(running, db, even
     assert reply.json["refused"] == [{"seq": event["seq"], "why": why}]
     with db.read() as session:
         assert service.chosen(session, attempt_id) == {1: "d"}
+
+
+@pytest.mark.parametrize(
+    ("option", "status"),
+    [("a c", 200), ("d", 200), ("c a", 422), ("a a", 422), ("a b c", 422), ("a x", 422), ("a  c", 422), ("", 422), (" ", 422)],
+)
+def test_several_answers_are_one_value_in_one_order_and_no_more_than_may_be_chosen(running, db, option, status):
+    attempt_id, _, post = running
+    with db.write() as session:
+        make.several(session, session.get_one(Form, session.get_one(Attempt, attempt_id).form_id), most=2)
+    assert post(batch(answered(1, option=option))).status_code == status
+    with db.read() as session:
+        assert service.chosen(session, attempt_id) == ({1: option} if status == 200 else {})
+
+
+def test_several_options_are_crossed_out_one_by_one(running, db):
+    attempt_id, _, post = running
+    with db.write() as session:
+        make.several(session, session.get_one(Form, session.get_one(Attempt, attempt_id).form_id))
+    crossed = {**answered(1, option="a c"), "state": "struck"}
+    assert post(batch(crossed)).json["refused"] == [{"seq": 1, "why": "unknown-option"}]
+    assert post(batch({**crossed, "option": "b"})).status_code == 200
 
 
 @pytest.mark.parametrize(

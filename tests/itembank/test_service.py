@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import select
@@ -7,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from testing_platform.accounts.rules import Role
 from testing_platform.audit.models import AuditEntry
-from testing_platform.itembank import service
+from testing_platform.itembank import rules, service
 from testing_platform.itembank.exchange.safety import tidy
 from testing_platform.itembank.models import Bank, Item, ItemVersion
 from testing_platform.itembank.service import ItemDraft
@@ -178,3 +179,24 @@ def test_a_form_is_locked_once(session, bank):
         service.lock_form(session, form, now)
     assert form.locked_at == NOON
     assert session.scalars(select(AuditEntry.act).where(AuditEntry.object == f"form:{form.id}")).all() == ["form.composed", "form.locked"]
+
+
+@pytest.mark.parametrize(("weight", "keys", "given"), [(None, "abc", True), (Decimal(1), "abc", False), (None, ("a", "b c", "c"), False)])
+def test_a_form_is_of_items_that_count_one_or_nothing(session, bank, weight, keys, given):
+    item = Item(bank_id=bank.id, code="CST-1", area="CST")
+    session.add(item)
+    session.flush()
+    content = rules.Content(
+        stem="<p>Which two?</p>",
+        options=tuple(rules.Option(key, key, weight=weight) for key in keys),
+        correct=(keys[0], keys[2]),
+        kind=rules.Kind.MULTIPLE,
+        max_choices=0,
+    )
+    make.in_use(service.write(session, item, content, None, "medium", NOON), make.person(session, Role.ANALYST))
+    form = service.compose_form(session, bank, "Form", ["CST-1"], HOUR, NOON)
+    if given:
+        service.lock_form(session, form, NOON)
+    else:
+        with pytest.raises(service.NotToBeGiven):
+            service.lock_form(session, form, NOON)

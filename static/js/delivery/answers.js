@@ -32,6 +32,11 @@ export class Sheet {
   }
 }
 
+/** The options that an answer holds: several of a multiple one, parted by spaces. */
+export function parts(option) {
+  return option === null ? [] : option.split(" ");
+}
+
 /** The events of choosing `option`: a crossed-out answer that is chosen is no longer crossed out. */
 export function choose(answer, option) {
   const events = [{ state: "answered", option }];
@@ -39,10 +44,23 @@ export function choose(answer, option) {
   return events;
 }
 
+/** The events of ticking `option` where several may be chosen, or of taking its tick away; none when `most` are ticked already. */
+export function tick(answer, option, most = Infinity) {
+  const before = parts(answer.option);
+  if (before.includes(option)) {
+    const rest = before.filter((key) => key !== option);
+    return [rest.length ? { state: "answered", option: rest.join(" ") } : { state: "cleared" }];
+  }
+  if (before.length >= most) return [];
+  const events = [{ state: "answered", option: [...before, option].sort().join(" ") }];
+  if (answer.struck.includes(option)) events.push({ state: "unstruck", option });
+  return events;
+}
+
 /** The event of the cross-out button. Crossing out the chosen answer keeps it chosen; `keeps` says so to the page. */
 export function crossOut(answer, option) {
   const struck = answer.struck.includes(option);
-  return { event: { state: struck ? "unstruck" : "struck", option }, keeps: !struck && answer.option === option };
+  return { event: { state: struck ? "unstruck" : "struck", option }, keeps: !struck && parts(answer.option).includes(option) };
 }
 
 /** How long each question was visible since its last event. */

@@ -3,7 +3,7 @@
  * follow what the server says. What each part decides stands in its own module; here they are put together.
  */
 
-import { choose, crossOut, savedLine, Sheet, shortcut, Stopwatch } from "./answers.js";
+import { choose, crossOut, parts, savedLine, Sheet, shortcut, Stopwatch, tick } from "./answers.js";
 import { Camera, mount as mountDoctor, selfView } from "./camera.js";
 import { mount as mountClock, pageHeardAt, ServerClock } from "./clock.js";
 import { Contact, mount as mountCover, OVER } from "./contact.js";
@@ -239,9 +239,14 @@ class Player {
 
   chosen(input) {
     if (!input.matches("[data-option]")) return;
-    const slot = Number(input.closest("[data-question]").dataset.question);
-    for (const event of choose(this.sheet.of(slot), input.value)) this.enter(slot, event);
+    const { question, most } = input.closest("[data-question]").dataset;
+    const slot = Number(question);
+    const answer = this.sheet.of(slot);
+    const events = input.type === "checkbox" ? tick(answer, input.value, most ? Number(most) : undefined) : choose(answer, input.value);
+    for (const event of events) this.enter(slot, event);
+    if (!events.length) this.draw(slot);
     this.say("");
+    this.note(slot, events.length ? "" : counted(this.words.enough, Number(most), {}, this.lang));
   }
 
   toggleFlag() {
@@ -262,16 +267,20 @@ class Player {
     const slot = this.current;
     const { event, keeps } = crossOut(this.sheet.of(slot), button.dataset.option);
     this.enter(slot, event);
-    const note = this.question(slot).querySelector("[data-note]");
-    note.textContent = keeps ? fill(this.words.struckChosen, { letter: button.dataset.letter }) : "";
+    this.note(slot, keeps ? fill(this.words.struckChosen, { letter: button.dataset.letter }) : "");
+  }
+
+  note(slot, sentence) {
+    this.question(slot).querySelector("[data-note]").textContent = sentence;
   }
 
   /** Brings the page in line with the sheet, for one question. */
   draw(slot) {
     const { option, flagged, struck } = this.sheet.of(slot);
     const question = this.question(slot);
+    const chosen = parts(option);
     for (const input of question.querySelectorAll("input[data-option]")) {
-      input.checked = input.value === option;
+      input.checked = chosen.includes(input.value);
       const row = input.closest(".option");
       const crossed = struck.includes(input.value);
       row.toggleAttribute("data-struck", crossed);
@@ -282,7 +291,7 @@ class Player {
     }
     question.querySelector("[data-flag-mark]").hidden = !flagged;
     question.querySelector('[data-do="clear"]').hidden = option === null;
-    if (option === null) question.querySelector("[data-note]").textContent = "";
+    if (option === null) this.note(slot, "");
     this.drawNavigator(slot);
     if (slot === this.current) this.drawMoves();
     const { answered } = this.sheet;
@@ -454,7 +463,7 @@ class Player {
     if (!this.preferences.settings.shortcuts || event.defaultPrevented || this.contact.why !== null) return;
     if (document.querySelector("dialog[open]")) return;
     const { target } = event;
-    const kind = target.matches("input[type=radio]") ? "radio" : target.matches("input, textarea, select") ? "text" : "page";
+    const kind = target.matches("input[type=radio]") ? "radio" : target.matches("input:not([type=checkbox]), textarea, select") ? "text" : "page";
     const inputs = this.current ? [...this.question(this.current).querySelectorAll("input[data-option]")] : [];
     const found = shortcut({ key: event.key, modified: event.ctrlKey || event.altKey || event.metaKey, target: kind, options: inputs.length });
     if (!found) return;
@@ -462,7 +471,7 @@ class Player {
     if (found.act !== "choose") return void this.act(found.act);
     const input = inputs[found.position];
     input.focus();
-    if (!input.checked) input.click();
+    if (input.type === "checkbox" || !input.checked) input.click();
   }
 
   /* What the server says */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { choose, crossOut, savedLine, Sheet, shortcut, Stopwatch } from "../../../static/js/delivery/answers.js";
+import { choose, crossOut, savedLine, Sheet, shortcut, Stopwatch, tick } from "../../../static/js/delivery/answers.js";
 import { joined, newGrants, unread } from "../../../static/js/delivery/messages.js";
 import { stateDelay } from "../../../static/js/delivery/player.js";
 import { readSettings } from "../../../static/js/delivery/settings.js";
@@ -21,6 +21,18 @@ test("the sheet names what is answered, unanswered and flagged", () => {
 test("choosing a crossed-out answer takes the line away", () => {
   assert.deepEqual(choose({ option: null, struck: ["b"] }, "b"), [{ state: "answered", option: "b" }, { state: "unstruck", option: "b" }]);
   assert.deepEqual(choose({ option: null, struck: ["b"] }, "a"), [{ state: "answered", option: "a" }]);
+});
+
+test("where several may be chosen each tick is one answer of all that are ticked, in one order", () => {
+  assert.deepEqual(tick({ option: "c", struck: ["a"] }, "a"), [{ state: "answered", option: "a c" }, { state: "unstruck", option: "a" }]);
+  assert.deepEqual(tick({ option: "a c", struck: [] }, "a"), [{ state: "answered", option: "c" }]);
+  assert.deepEqual(tick({ option: "c", struck: [] }, "c"), [{ state: "cleared" }], "no tick is no answer");
+  assert.deepEqual(tick({ option: null, struck: [] }, "b"), [{ state: "answered", option: "b" }]);
+  assert.deepEqual(tick({ option: "a c", struck: [] }, "b", 2), [], "two are enough");
+});
+
+test("crossing out one of several chosen answers keeps them", () => {
+  assert.equal(crossOut({ option: "a c", struck: [] }, "c").keeps, true);
 });
 
 test("crossing out the chosen answer keeps it and says so", () => {
