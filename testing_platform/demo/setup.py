@@ -76,6 +76,7 @@ def fill_bank(session: Session, now: datetime) -> Bank:
     fill_staff(session, now)
     areas = [tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted((DATA / "bank").glob("*.toml"))]
     bank = itembank.open_bank(session, BANK, now, [(area["area"], area["title"]) for area in areas])
+    itembank.state_job(session, bank, job_statements())
     writer = person_with(session, Role.ITEM_WRITER)
     kept = []
     for area in areas:
@@ -102,7 +103,18 @@ def draft(item: dict[str, Any], area: str) -> itembank.ItemDraft:
         rationale=item["rationale"],
         difficulty=item["difficulty"],
         stimulus=item.get("stimulus"),
+        level=item["level"],
+        statements=tuple(item["statements"]),
     )
+
+
+def job_statements() -> list[tuple[str, bank_rules.Statement, str, str]]:
+    """Code, kind, text and source of each duty, knowledge and ability that the class specification and the bulletin name."""
+    return [
+        (code, bank_rules.Statement(group["kind"]), text, group["source"])
+        for group in read("job_1229.toml")["group"]
+        for code, text in group["statement"].items()
+    ]
 
 
 def bank_items() -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections import Counter
 from decimal import ROUND_HALF_UP, Decimal
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import pytest
 import testing_platform
 from testing_platform.accounts.rules import Role
 from testing_platform.demo import setup
+from testing_platform.itembank import readability
+from testing_platform.itembank.rules import Content, Option, Policy, Statement, paragraphs
 from testing_platform.itembank.service import FaultyItem
 
 DATA = Path(testing_platform.__file__).parent / "demo" / "data"
@@ -209,6 +212,31 @@ def test_two_items_say_the_same_in_other_words_and_no_other_two_come_near():
     alike = likeness(ITEMS.values())
     assert alike.pop(PLANTED) > 0.75
     assert max(alike.values()) < 0.65
+
+
+@every_area
+def test_an_item_names_what_the_bulletin_tests_in_its_area_and_a_duty(area):
+    kinds = {code: kind for code, kind, _, _ in setup.job_statements()}
+    of_the_bulletin = {code for code, _, _, source in setup.job_statements() if source.startswith("bulletin")}
+    named = [set(item["statements"]) for item in BANK[area]["item"]]
+    assert len(set.intersection(of_the_bulletin, *named)) == 1
+    assert all(Statement.DUTY in {kinds[code] for code in found} for found in named)
+
+
+@every_item
+def test_an_item_with_its_passage_is_no_harder_to_read_than_the_bank_allows(item):
+    passage = STIMULI.get(item.get("stimulus"), {})
+    options = tuple(Option(key, escape(text, quote=False)) for key, text in item["options"].items())
+    content = Content(paragraphs(item["stem"]), options, (item["key"],))
+    found = readability.grade_of(content, passage.get("html") or paragraphs(passage.get("text", "")))
+    assert found is None or found <= Policy().reading_grade
+
+
+def test_items_sample_most_duties():
+    named = {code for item in ITEMS.values() for code in item["statements"] if code.startswith("D-")}
+    missing = {code for code, kind, _, _ in setup.job_statements() if kind == Statement.DUTY} - named
+    # A survey form for the field asks for knowledge that is taught on the job.
+    assert missing == {"D-14"}
 
 
 # Arithmetic
@@ -560,7 +588,7 @@ def test_candidate_texts_accuse_nobody(texts):
 # Everything is made up
 
 
-EVERYTHING = [*BANK.values(), FORM, BULLETIN, PEOPLE, CONSENT, RULES]
+EVERYTHING = [*BANK.values(), load("job_1229.toml"), FORM, BULLETIN, PEOPLE, CONSENT, RULES]
 
 
 def test_hosts_and_telephone_numbers_are_reserved_ones():
