@@ -10,6 +10,7 @@ VOID = {"br", "hr", "img", "col"}
 # What may stand in an item's body by itself; all else is text and needs a block around it.
 BLOCKS = {"p", "div", "ul", "ol", "dl", "table", "pre", "blockquote", "hr", "figure", "math"}
 MATHML = "http://www.w3.org/1998/Math/MathML"
+FORMULA = re.compile(r"<math\b.*?</math>", re.DOTALL)
 # Ends a line of plain text.
 BREAKS = BLOCKS - {"math"} | {"br", "li", "dt", "dd", "tr", "caption", "figcaption"}
 
@@ -108,24 +109,59 @@ def attributes_in(html: str) -> set[str]:
     return {name for _, attributes, _ in events(html) for name in attributes}
 
 
+def in_words(html: str) -> str:
+    """With each formula in one line of signs, or as it says that it is spoken."""
+    return FORMULA.sub(lambda found: escape(formula(found[0]), quote=False), html)
+
+
+def formula(html: str) -> str:
+    found = events(html)
+    if spoken := found[0][1].get("alttext", "").strip():
+        return spoken
+    # The open elements, each with what was said in it so far.
+    opened: list[tuple[str, list[str]]] = [("", [])]
+    for tag, _, said in found:
+        if not tag:
+            opened[-1][1].append(" ".join(legal(said).split()))
+        elif not tag.startswith("/"):
+            opened.append((tag, []))
+        elif len(opened) > 1:
+            name, parts = opened.pop()
+            opened[-1][1].append(joined(name, parts))
+    return "".join(part for _, parts in opened for part in parts)
+
+
+def joined(name: str, parts: list[str]) -> str:
+    """What an element of a formula says by the place of its parts, said by signs."""
+    whole = [part if len(part) == 1 or part.isalnum() else f"({part})" for part in parts if part]
+    match name, len(whole):
+        case "mfrac", 2:
+            return "/".join(whole)
+        case (("msup" | "mover"), 2):
+            return "^".join(whole)
+        case (("msub" | "munder"), 2):
+            return "_".join(whole)
+        case (("msubsup" | "munderover"), 3):
+            return f"{whole[0]}_{whole[1]}^{whole[2]}"
+        case "msqrt", _:
+            return f"√({''.join(parts)})"
+        case "mroot", 2:
+            return f"{whole[0]}^(1/{whole[1]})"
+    return "".join(parts)
+
+
 def lines(html: str) -> list[str]:
-    """Plain text: what each block says in a line of its own. A picture gives its description, a formula its spoken text if it has one."""
+    """Plain text: what each block says in a line of its own. A picture gives its description."""
     made: list[str] = [""]
-    spoken = False
-    for tag, attributes, said in events(html):
+    for tag, attributes, said in events(in_words(html)):
         if tag.lstrip("/") in BREAKS:
             made.append("- " if tag == "li" else "")
         elif tag in ("td", "th") and made[-1].strip():
             made[-1] += " | "
         elif tag == "img":
             made[-1] += f"[{attributes['alt']}]" if attributes.get("alt", "").strip() else ""
-        elif tag == "math" and attributes.get("alttext", "").strip():
-            made[-1] += attributes["alttext"]
-            spoken = True
-        elif tag == "/math":
-            spoken = False
         elif tag in ("sup", "sub"):
             made[-1] += "^" if tag == "sup" else "_"
-        elif not tag and not spoken:
+        elif not tag:
             made[-1] += re.sub(r"\s+", " ", legal(said))
     return [line for line in (" ".join(line.split()) for line in made) if line.strip("- ")]

@@ -5,16 +5,24 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from testing_platform.itembank.exchange import write_moodle, write_qti, write_table, write_text
+from testing_platform.itembank.exchange import write_moodle, write_print, write_qti, write_table, write_text
 from testing_platform.itembank.exchange.drafts import Draft
-from testing_platform.itembank.exchange.written import Export, Outline
+from testing_platform.itembank.exchange.written import Export, Outline, Section
 
-FORMATS = ("qti3", "qti21", "moodle", "gift", "aiken", "csv")
+# For other systems, the fullest first, and for paper.
+FORMATS = ("qti3", "qti21", "moodle", "gift", "aiken", "csv", "html", "pdf")
 
 
-def write(drafts: Iterable[Draft], format: str = FORMATS[0], outline: Outline | None = None) -> Export:
-    """The items in this order; of a form (`outline`) its own, and where the format knows tests, the test. Same items, same bytes."""
+def write(
+    drafts: Iterable[Draft], format: str = FORMATS[0], outline: Outline | None = None, title: str = "", with_key: bool = False
+) -> Export:
+    """The items in this order, or those of a form (`outline`), with its test where the format knows tests. Same items, same bytes.
+
+    `title` stands above what is printed, and only there the key may be left out. Raises write_print.NoPrinter.
+    """
     held = outline.drafts if outline is not None else list(drafts)
+    sections = outline.sections if outline is not None else (Section("", tuple(held)),)
+    time_limit = outline.time_limit if outline is not None else None
     match format:
         case "qti3":
             return write_qti.write(write_qti.QTI3, held, outline)
@@ -28,6 +36,10 @@ def write(drafts: Iterable[Draft], format: str = FORMATS[0], outline: Outline | 
             return write_text.write_aiken(held)
         case "csv":
             return write_table.write(held)
+        case "html":
+            return write_print.write_html(sections, title, with_key, time_limit)
+        case "pdf":
+            return write_print.write_pdf(sections, title, with_key, time_limit)
     raise ValueError(f"no such format: {format}")
 
 

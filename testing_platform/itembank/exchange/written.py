@@ -110,9 +110,8 @@ def missed(draft: Draft, holds: Holds) -> Iterator[str]:
         yield "its emphasis, lists, tables or formulas become plain text"
     if draft.catalog and not holds.catalog:
         yield "its catalogue of other ways to give it (speech, braille, signs) is left behind"
-    told = (
-        () if holds.metadata is None else (name for name, value in draft.metadata.items() if value and name not in holds.metadata | PLACES)
-    )
+    known = PLACES | ({"code"} if draft.metadata.get("code") == draft.identifier else set())
+    told = [name for name, value in draft.metadata.items() if value and holds.metadata is not None and name not in holds.metadata | known]
     if names := sorted(told):
         yield f"what is said about it is left behind: {', '.join(names)}"
     if any(CONTROLS.search(said) for said in [*html, draft.title, draft.rationale, *(choice.rationale for choice in draft.choices)]):
