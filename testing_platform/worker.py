@@ -30,7 +30,7 @@ def once(app: Frame, *, hourly: bool = False) -> None:
     with app.app_context():
         # Reading takes no lock: a quiet round never stands before an answer.
         with db.read() as reading:
-            sweep, receipts = attempts.anything_due(reading, clock.now()), delivery.receipts_due(reading)
+            sweep, receipts = delivery.anything_due(reading, clock.now()), delivery.receipts_due(reading)
             check = checks.due(reading)
             seal, beat = audit.anything_to_seal(reading), attempts.beat_due(reading, "worker", clock.now())
         if sweep:

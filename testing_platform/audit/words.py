@@ -58,6 +58,8 @@ def acts() -> dict[str, str]:
         "room.code_issued": _("Start code issued"),
         "room.seated": _("Candidate seated"),
         "room.seat_changed": _("Seat changed"),
+        "room.seat_freed": _("Seat freed"),
+        "room.told": _("Message to the whole room"),
         "room.no_show": _("Candidate did not test"),
         "room.no_show_taken_back": _("“Did not test” taken back"),
         "room.left": _("Candidate left the room"),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -54,12 +54,13 @@ def _note(
     session: Session,
     kind: str,
     appointment: Appointment,
-    person: Person,
+    person: Person | None,
     now: datetime,
     attempt: Attempt | None = None,
     **facts: object,
 ) -> None:
-    """One act in the room: a row for the other processes, a line in the trail."""
+    """One act in the room, or of the clock: a row for the other processes, a line in the trail."""
+    by_id = None if person is None else person.id
     if attempt is not None:
         attempt.version += 1
     bus.publish(
@@ -68,11 +69,11 @@ def _note(
         now,
         session_id=appointment.session_id,
         attempt_id=None if attempt is None else attempt.id,
-        actor_id=person.id,
+        actor_id=by_id,
         appointment=appointment.id,
         **facts,
     )
-    audit.record(session, kind, f"appointment:{appointment.id}", now, person.id, **facts)
+    audit.record(session, kind, f"appointment:{appointment.id}", now, by_id, **facts)
 
 
 def seat(
@@ -153,8 +154,21 @@ def change_seat(session: Session, appointment: Appointment, number: int, person:
     return row
 
 
-def record_no_show(session: Session, appointment: Appointment, reason: str, note: str, person: Person, now: datetime) -> NoShow:
-    """Expected and not testing (T2). Who has begun cannot have stayed away."""
+def free_seat(session: Session, appointment: Appointment, person: Person, now: datetime) -> None:
+    """The test is over and the chair is empty: the seat may be given to somebody else. Raises rules.NotSeated, NotNow."""
+    here = seating_of(session, appointment.id)
+    attempt = attempt_of(session, appointment.id)
+    if here is None or attempt is None:
+        raise rules.NotSeated
+    if State(attempt.state) not in rules.OVER | {State.REFUSED}:
+        raise rules.NotNow(state=attempt.state)
+    here.left_at = now
+    _note(session, "room.seat_freed", appointment, person, now, attempt, seat=here.seat)
+    session.flush()
+
+
+def record_no_show(session: Session, appointment: Appointment, reason: str, note: str, person: Person | None, now: datetime) -> NoShow:
+    """Expected and not testing (T2). Who has begun cannot have stayed away. No person: the clock, at the close of the window."""
     reason = rules.check_no_show(reason)
     attempt = attempt_of(session, appointment.id)
     if appointment.state != "booked" or no_show_of(session, appointment.id) is not None:
@@ -164,11 +178,41 @@ def record_no_show(session: Session, appointment: Appointment, reason: str, note
     here = seating_of(session, appointment.id)
     if here is not None:
         here.left_at = now
-    row = NoShow(appointment_id=appointment.id, reason=reason, note=" ".join(note.split())[:500], recorded_by_id=person.id, recorded_at=now)
+    row = NoShow(
+        appointment_id=appointment.id,
+        reason=reason,
+        note=" ".join(note.split())[:500],
+        recorded_by_id=person.id if person else None,
+        recorded_at=now,
+    )
     session.add(row)
     session.flush()
     _note(session, "room.no_show", appointment, person, now, attempt, reason=reason)
     return row
+
+
+def to_close(now: datetime) -> Select[TestSession]:
+    """Sessions whose window has closed, for which nobody has yet been told from those who came."""
+    closes_at = TestSession.__table__.c.closes_at
+    return select(TestSession).where(closes_at <= now, or_(TestSession.closed_at.is_(None), TestSession.closed_at < closes_at))
+
+
+def close(session: Session, place: TestSession, now: datetime) -> list[NoShow]:
+    """Nobody can check in any more: whoever has not is a no-show (T2), at home and in a room. It says nothing of why, and a person may add that.
+
+    A lead proctor takes it back on the same day, as any other.
+    """
+    came = select(Attempt.appointment_id).where(Attempt.session_id == place.id)
+    away = select(NoShow.appointment_id).where(NoShow.reversed_at.is_(None))
+    missing = session.scalars(
+        select(Appointment)
+        .where(Appointment.session_id == place.id, Appointment.state == "booked", Appointment.id.not_in(came), Appointment.id.not_in(away))
+        .order_by(Appointment.id)
+    )
+    found = [record_no_show(session, one, rules.DID_NOT_COME, "", None, now) for one in missing.unique().all()]
+    place.closed_at = now
+    session.flush()
+    return found
 
 
 def take_back_no_show(session: Session, appointment: Appointment, person: Person, now: datetime) -> NoShow:

@@ -1,4 +1,4 @@
-"""The worker's sweeps over attempts: deadlines, lost contact, receipts."""
+"""The worker's sweeps over attempts: deadlines, lost contact, who did not come, receipts."""
 
 from datetime import datetime, timedelta
 
@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from testing_platform.audit import service as audit
-from testing_platform.delivery import notices, queries, service
+from testing_platform.delivery import facility, notices, queries, service
 from testing_platform.delivery.models import Attempt, CheckInStep
 from testing_platform.delivery.rules import Step
 from testing_platform.settings import Settings
@@ -18,7 +18,13 @@ def sweep(session: Session, settings: Settings, now: datetime) -> dict[str, int]
     lost = service.notice_lost(session, service.silent(session, now), now)
     closed = service.hand_in_all_due(session, now)
     gone = service.let_go_abandoned(session, now)
-    return {"lost": lost, "closed": len(closed), "abandoned": len(gone)}
+    away = [row for place in session.scalars(facility.to_close(now)).unique().all() for row in facility.close(session, place, now)]
+    return {"lost": lost, "closed": len(closed), "abandoned": len(gone), "no_shows": len(away)}
+
+
+def anything_due(session: Session, now: datetime) -> bool:
+    """Whether a sweep would find work: asked by reading, so that a quiet round takes no write lock."""
+    return service.anything_due(session, now) or session.scalars(facility.to_close(now).limit(1)).first() is not None
 
 
 def destroy_old_photos(session: Session, vault: Vault, now: datetime, limit: int = 50) -> int:

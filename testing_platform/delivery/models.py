@@ -125,7 +125,7 @@ class Seating(Base):
 
 
 class NoShow(Base):
-    """Somebody was expected and did not test, with the reason the proctor gave. Taken back, the row stays."""
+    """Somebody was expected and did not test, with the reason. Taken back, the row stays."""
 
     __tablename__ = "no_shows"
     __table_args__ = (
@@ -143,7 +143,8 @@ class NoShow(Base):
     appointment_id: Mapped[int] = mapped_column(ForeignKey("appointments.id"))
     reason: Mapped[str]
     note: Mapped[str] = mapped_column(default="")
-    recorded_by_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    # None: the clock, when the window closed and nobody had checked in.
+    recorded_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     recorded_at: Mapped[datetime]
     reversed_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     reversed_at: Mapped[datetime | None]

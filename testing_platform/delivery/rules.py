@@ -362,7 +362,8 @@ class WrongTakeOverCode(errors.Refusal):
 
 # The room of a City facility: what identity was seen by, and why somebody who was expected did not test. The page has the words.
 IDENTITY = ("city_badge", "driver_licence", "passport", "other")
-NO_SHOW = ("late", "wrong_id", "other_session", "left_before_start", "did_not_come")
+DID_NOT_COME = "did_not_come"
+NO_SHOW = ("late", "wrong_id", "other_session", "left_before_start", DID_NOT_COME)
 
 # Read aloud and across a room: no letter that looks or sounds like another one here, none that make words. 16 letters, 4 bits each.
 BOARD_LETTERS = "CDFHJKLMPQRTVWXY"

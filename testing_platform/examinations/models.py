@@ -102,6 +102,8 @@ class TestSession(Base):
     window: Mapped[Window] = composite(mapped_column("opens_at"), mapped_column("closes_at"))
     zone: Mapped[str]
     room_id: Mapped[int | None] = mapped_column(ForeignKey("rooms.id"))
+    # When it was written down who had not come; a window that is moved to later closes again.
+    closed_at: Mapped[datetime | None]
     administration: Mapped[Administration] = relationship(lazy="joined")
     room: Mapped[Room | None] = relationship(lazy="joined")
 

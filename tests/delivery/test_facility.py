@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -16,13 +17,14 @@ from testing_platform.accounts.models import SignIn
 from testing_platform.accounts.rules import Area, Role
 from testing_platform.audit.models import AuditEntry
 from testing_platform.bus import Event
-from testing_platform.delivery import facility, rules, service
+from testing_platform.delivery import facility, jobs, rules, service
 from testing_platform.delivery.models import Attempt, NoShow, Seating, StartCode, TakeOverCode
 from testing_platform.delivery.rules import State
 from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import Appointment
-from testing_platform.examinations.rules import RoomFull
+from testing_platform.examinations.rules import RoomFull, Window
 from testing_platform.proctor import room_service
+from testing_platform.settings import Settings
 from tests import make
 from tests.make import NOON
 
@@ -243,6 +245,55 @@ def test_a_no_show_is_checked_in_only_after_it_was_taken_back_and_the_row_stays(
     facility.seat(session, appointment, 1, "passport", "", proctor, lambda: b"key", NOON + MINUTE)
     row = session.scalars(select(NoShow)).one()
     assert (row.reason, row.reversed_by_id, row.reversed_at) == ("late", proctor.id, NOON + MINUTE)
+
+
+CLOSES = NOON + timedelta(hours=8)
+
+
+def test_when_the_window_closes_who_has_not_checked_in_is_a_no_show_and_nobody_else(session, room, proctor):
+    expected, seated, recorded = make.booked(session, room), make.seated(session, room, 1, proctor), make.booked(session, room)
+    facility.record_no_show(session, recorded, "late", "", proctor, NOON)
+    at_home = make.booked(session, make.place(session))
+    settings = Settings(data=Path("unused"))
+    assert not jobs.anything_due(session, CLOSES - timedelta(milliseconds=1))
+    assert jobs.anything_due(session, CLOSES)
+    assert jobs.sweep(session, settings, CLOSES)["no_shows"] == 2
+    assert facility.no_show_of(session, seated.appointment_id) is None
+    for appointment in (expected, at_home):
+        row = facility.no_show_of(session, appointment.id)
+        assert (row.reason, row.recorded_by_id, row.recorded_at) == ("did_not_come", None, CLOSES)
+    assert facility.no_show_of(session, recorded.id).recorded_by_id == proctor.id
+    told = session.scalars(select(AuditEntry).where(AuditEntry.act == "room.no_show").order_by(AuditEntry.id)).all()
+    assert [entry.actor_id for entry in told] == [proctor.id, None, None]
+
+
+def test_the_clock_writes_no_show_once_and_again_only_after_a_later_close(session, room, proctor):
+    appointment = make.booked(session, room)
+    assert [row.appointment_id for row in facility.close(session, room, CLOSES)] == [appointment.id]
+    assert list(session.scalars(facility.to_close(CLOSES + MINUTE))) == []
+    facility.take_back_no_show(session, appointment, proctor, CLOSES + MINUTE)
+    assert list(session.scalars(facility.to_close(CLOSES + MINUTE))) == []
+    room.window = Window(room.window.opens_at, CLOSES + 5 * MINUTE)
+    session.flush()
+    assert list(session.scalars(facility.to_close(CLOSES + 2 * MINUTE))) == []
+    assert [place.id for place in session.scalars(facility.to_close(CLOSES + 5 * MINUTE)).unique()] == [room.id]
+    assert [row.appointment_id for row in facility.close(session, room, CLOSES + 5 * MINUTE)] == [appointment.id]
+
+
+def test_a_seat_is_freed_for_another_once_the_test_is_over(session, room, proctor):
+    attempt = begun(session, room, proctor)
+    with pytest.raises(rules.NotNow):
+        facility.free_seat(session, attempt.appointment, proctor, NOON)
+    service.submit(session, attempt, NOON + MINUTE)
+    other = make.booked(session, room)
+    with pytest.raises(rules.SeatTaken):
+        facility.seat(session, other, 1, "passport", "", proctor, lambda: b"key", NOON + MINUTE)
+    facility.free_seat(session, attempt.appointment, proctor, NOON + 2 * MINUTE)
+    facility.seat(session, other, 1, "passport", "", proctor, lambda: b"key", NOON + 2 * MINUTE)
+    with pytest.raises(rules.NotSeated):
+        facility.free_seat(session, attempt.appointment, proctor, NOON + 3 * MINUTE)
+    first, second = facility.seatings(session, room.id, now_only=False)
+    assert (first.left_at, second.left_at, first.seat, second.seat) == (NOON + 2 * MINUTE, None, 1, 1)
 
 
 # ---------------------------------------------------------------- the code on the board
