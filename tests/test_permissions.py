@@ -100,11 +100,12 @@ EXPECTED = {
     "/analyst/forms/<int:form_id>": ANALYST,
     "/candidate/attempts/<int:attempt_id>/result": CANDIDATE,
     "/analyst/administrations/<int:administration_id>/results": ANALYST,
-    "/analyst/administrations/<int:administration_id>/pass-fail.<any(csv, json):format>": ANALYST,
+    "/analyst/administrations/<int:administration_id>/pass-fail.<any(csv, json, neogov):format>": ANALYST,
     "/scheduler/": SCHEDULER,
     # Of an administration with results; of another one a scheduler is told nothing.
     "/scheduler/administrations/<int:administration_id>": SCHEDULER,
     "/scheduler/administrations/<int:administration_id>/interview-candidates.<any(csv, xlsx, json):format>": SCHEDULER,
+    "/scheduler/administrations/<int:administration_id>/interview-schedule.<any(xlsx, csv, ics):format>": SCHEDULER,
     "/scheduler/administrations/<int:administration_id>/invite": SCHEDULER,
     "/scheduler/administrations/<int:administration_id>/withdraw": SCHEDULER,
     "/auditor/": AUDITOR,

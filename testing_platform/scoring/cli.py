@@ -17,18 +17,23 @@ def results() -> None:
 
 @results.command("export")
 @click.option("--administration", "number", type=int, required=True, help="The administration's id.")
-@click.option("--format", "format", type=click.Choice(["csv", "xlsx", "json"]), required=True)
-@click.option("--kind", type=click.Choice(["interview_candidates", "pass_fail"]), default="interview_candidates", show_default=True)
+@click.option("--format", "format", type=click.Choice(["csv", "xlsx", "json", "ics", "neogov"]), required=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["interview_candidates", "interview_schedule", "pass_fail"]),
+    help="Unless said: interview_schedule for ics, pass_fail for neogov, else interview_candidates.",
+)
 @click.option("--json", "as_json", is_flag=True)
 @click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
 @click.pass_context
-def export(context: click.Context, number: int, format: str, kind: str, as_json: bool, out: Path) -> None:
-    """Write the list for interview scheduling (or PASS and FAIL for the applicant system) to OUT, readable by this user alone."""
+def export(context: click.Context, number: int, format: str, kind: str | None, as_json: bool, out: Path) -> None:
+    """Write to OUT, readable by this user alone: who passed, the boards' schedule, or PASS and FAIL for the applicant system."""
     from testing_platform.examinations.models import Administration
     from testing_platform.scoring import exports
     from testing_platform.scoring.results import NotReleased
 
     settings: Settings = context.obj
+    kind = kind or exports.USUAL.get(format, "interview_candidates")
     if format not in exports.FORMATS[kind]:
         raise click.UsageError(f"{kind} is written as {' or '.join(exports.FORMATS[kind])}")
     if not out.absolute().parent.is_dir():
@@ -42,6 +47,10 @@ def export(context: click.Context, number: int, format: str, kind: str, as_json:
         except NotReleased:
             raise click.ClickException(
                 f"the passing score of administration {number} is not signed by two people: nobody has passed or failed yet"
+            ) from None
+        except exports.FaultyLayout as refusal:
+            raise click.ClickException(
+                f"the bulletin's layout for the applicant system names columns that there are not: {', '.join(refusal.facts['unknown'])}"
             ) from None
         said = {"out": str(out), "kind": kind, "format": format, "rows": job.rows, "sha256": job.sha256, "schema": job.template}
     draft = out.with_name(f".{out.name}.{os.getpid()}")

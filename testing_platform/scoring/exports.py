@@ -4,7 +4,8 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,8 @@ from testing_platform.audit import service as audit
 from testing_platform.delivery.models import Attempt
 from testing_platform.delivery.rules import State
 from testing_platform.examinations.models import Administration, Appointment, TestSession
-from testing_platform.scoring import results
+from testing_platform.scoring import notices, results
+from testing_platform.scoring.interviews import Slot
 from testing_platform.scoring.models import ExportJob, PassingScoreDecision, QualifyingResult
 from testing_platform.settings import Settings
 
@@ -56,14 +58,40 @@ INTERVIEW_CANDIDATES = (
     "board_id",
 )
 PASS_FAIL = ("external_person_id", "candidate_no", "exam_no", "component", "result", "result_at", "decision_version")
-COLUMNS: dict[str, tuple[str, ...]] = {"interview_candidates": INTERVIEW_CANDIDATES, "pass_fail": PASS_FAIL}
-FORMATS: dict[str, tuple[str, ...]] = {"interview_candidates": ("csv", "xlsx", "json"), "pass_fail": ("csv", "json")}
+INTERVIEW_SCHEDULE = (
+    "location",
+    "board_id",
+    "starts_at_local",
+    "ends_at_local",
+    "starts_at_utc",
+    "zone",
+    "candidate_no",
+    "name",
+    "raters",
+    "accommodation_functional_note",
+    "status",
+)
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "interview_candidates": INTERVIEW_CANDIDATES,
+    "interview_schedule": INTERVIEW_SCHEDULE,
+    "pass_fail": PASS_FAIL,
+}
+FORMATS: dict[str, tuple[str, ...]] = {
+    "interview_candidates": ("csv", "xlsx", "json"),
+    "interview_schedule": ("xlsx", "csv", "ics"),
+    "pass_fail": ("csv", "json", "neogov"),
+}
+# What a format is of when nobody says which kind.
+USUAL = {"ics": "interview_schedule", "neogov": "pass_fail"}
 VERSION = 1
 TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "json": "application/json",
+    "ics": "text/calendar; charset=utf-8",
+    "neogov": "text/tab-separated-values; charset=utf-8",
 }
+ENDINGS = {"neogov": "txt"}
 NOTICE_STATUS = {
     results.Standing.TO_INVITE: "not_invited",
     results.Standing.WAITING: "queued",
@@ -79,6 +107,30 @@ PARTICLES = {"da", "das", "de", "del", "della", "den", "der", "di", "do", "dos",
 
 class UnknownExport(errors.Refusal):
     code = "unknown-export"
+
+
+class FaultyLayout(errors.Refusal):
+    """The bulletin's layout for the applicant system names a column that there is not."""
+
+    code = "faulty-layout"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the applicant system wants its text file: (heading, our column) in order, and its words for our results."""
+
+    columns: tuple[tuple[str, str], ...] = tuple((name, name) for name in PASS_FAIL)
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, administration: Administration) -> "Layout":
+        """The bulletin's `[policy.result.upload]`, else our own columns and words. Raises FaultyLayout."""
+        said = administration.examination.bulletin.content.get("policy", {}).get("result", {}).get("upload", {})
+        columns = tuple((str(heading), str(column)) for heading, column in said.get("columns", cls().columns))
+        unknown = sorted({column for _, column in columns} - set(PASS_FAIL))
+        if unknown:
+            raise FaultyLayout(unknown=unknown)
+        return cls(columns, said.get("words", {}))
 
 
 def schema(kind: str) -> str:
@@ -207,8 +259,37 @@ def pass_fail(
     return sorted(found, key=lambda line: (line["candidate_no"], line["external_person_id"]))
 
 
+def interview_schedule(
+    session: Session, administration: Administration, decision: PassingScoreDecision, settings: Settings, now: datetime
+) -> list[Line]:
+    """One line for each interview by place, time and board; one that was taken back says so."""
+    found = []
+    for one in results.schedule(session, administration.id):
+        invitation, zone = one.invitation, one.invitation.plan.zone
+        found.append(
+            dict.fromkeys(INTERVIEW_SCHEDULE, "")
+            | {
+                "location": invitation.location,
+                "board_id": str(invitation.board),
+                "starts_at_local": in_zone(invitation.starts_at, zone),
+                "ends_at_local": in_zone(invitation.ends_at, zone),
+                "starts_at_utc": in_utc(invitation.starts_at),
+                "zone": zone,
+                "candidate_no": one.person.candidate_number or "",
+                "name": one.person.name,
+                "accommodation_functional_note": one.note,
+                "status": "CANCELLED" if invitation.withdrawn_at else "CONFIRMED",
+            }
+        )
+    return found
+
+
 Content = Callable[[Session, Administration, PassingScoreDecision, Settings, datetime], list[Line]]
-CONTENT: dict[str, Content] = {"interview_candidates": interview_candidates, "pass_fail": pass_fail}
+CONTENT: dict[str, Content] = {
+    "interview_candidates": interview_candidates,
+    "interview_schedule": interview_schedule,
+    "pass_fail": pass_fail,
+}
 
 
 # --- how the files are written ---------------------------------------------------------------------------------------------------------------
@@ -254,6 +335,38 @@ def as_json(kind: str, lines: Sequence[Line], about: dict[str, Any]) -> bytes:
     return (json.dumps({"schema": schema(kind), **about, "rows": list(lines)}, ensure_ascii=False, indent=1) + "\n").encode()
 
 
+def as_text(lines: Sequence[Line], layout: Layout) -> bytes:
+    """One line for each with tabs between the cells, as an upload form reads it: no byte order mark, no quotes, no line end inside a cell."""
+    rows = [[heading for heading, _ in layout.columns]]
+    for line in lines:
+        said = line | {"result": str(layout.words.get(line["result"], line["result"]))}
+        rows.append([text_cell(said[column]) for _, column in layout.columns])
+    return "".join("\t".join(" ".join(cell.split()) for cell in row) + "\r\n" for row in rows).encode()
+
+
+def as_calendar(session: Session, administration: Administration, settings: Settings) -> bytes:
+    """For the boards: an entry for each interview under the same UID as in the candidate's own letter, the taken back ones as cancelled."""
+    entries = []
+    for one in results.schedule(session, administration.id):
+        invitation = one.invitation
+        meeting = notices.Meeting(
+            Slot(invitation.starts_at, invitation.board, invitation.ends_at),
+            invitation.location,
+            invitation.plan.zone,
+            results.respond_by(invitation),
+            notices.uid(settings, invitation.result.attempt_id),
+            one.sequence,
+        )
+        summary = f"Board {invitation.board}: {one.person.name} ({one.person.candidate_number})"
+        entry = notices.entry(
+            settings, meeting, summary, invitation.withdrawn_at or invitation.invited_at, cancelled=invitation.withdrawn_at is not None
+        )
+        if one.note:
+            entry.add("description", one.note)
+        entries.append(entry)
+    return notices.calendar_of(entries, "PUBLISH").encode()
+
+
 def export(
     session: Session, administration: Administration, kind: str, format: str, settings: Settings, person_id: int | None, now: datetime
 ) -> tuple[bytes, ExportJob]:
@@ -267,6 +380,10 @@ def export(
         content = as_csv(columns, lines)
     elif format == "xlsx":
         content = as_xlsx(columns, lines, kind, decision.approved_at or decision.proposed_at)
+    elif format == "ics":
+        content = as_calendar(session, administration, settings)
+    elif format == "neogov":
+        content = as_text(lines, Layout.of(administration))
     else:
         content = as_json(kind, lines, {"exam_no": examination_number(administration), "decision_version": decision.number})
     job = ExportJob(
@@ -299,7 +416,7 @@ def export(
 
 
 def file_name(administration: Administration, kind: str, format: str) -> str:
-    return f"{examination_number(administration)}-{kind.replace('_', '-')}.{format}"
+    return f"{examination_number(administration)}-{kind.replace('_', '-')}.{ENDINGS.get(format, format)}"
 
 
 def jobs(session: Session, administration_id: int, kinds: Sequence[str], limit: int = 20) -> list[tuple[ExportJob, str | None]]:

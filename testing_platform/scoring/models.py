@@ -179,8 +179,8 @@ class ExportJob(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     administration_id: Mapped[int] = mapped_column(ForeignKey("administrations.id"), index=True)
     decision_id: Mapped[int] = mapped_column(ForeignKey("passing_score_decisions.id"))
-    kind: Mapped[str]  # interview_candidates | pass_fail
-    format: Mapped[str]  # csv | xlsx | json
+    kind: Mapped[str]  # interview_candidates | interview_schedule | pass_fail
+    format: Mapped[str]  # csv | xlsx | json | ics | neogov
     rows: Mapped[int]
     sha256: Mapped[str]
     template: Mapped[str]  # such as testing_platform.export.interview_candidates/1

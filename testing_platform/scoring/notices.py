@@ -1,6 +1,6 @@
 """The mails about results and interviews: what they say, in the candidate's language. Never a score, a passing score, a rank or an area."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -212,31 +212,46 @@ def withdrawal(settings: Settings, person: Person, administration: Administratio
 
 def calendar(settings: Settings, meeting: Meeting, summary: str, now: datetime, *, cancelled: bool = False) -> str:
     """An iCalendar text with this one interview and no other person's name."""
+    return calendar_of([entry(settings, meeting, summary, now, cancelled=cancelled)], "CANCEL" if cancelled else "PUBLISH")
+
+
+def entry(settings: Settings, meeting: Meeting, summary: str, said_at: datetime, *, cancelled: bool = False) -> Event:
     place = ZoneInfo(meeting.zone)
-    starts_at, ends_at = meeting.slot.starts_at.astimezone(place), meeting.slot.ends_at.astimezone(place)
-    found = Calendar()
-    found.add("prodid", "-//testing-platform//interviews//EN")
-    found.add("version", "2.0")
-    found.add("method", "CANCEL" if cancelled else "PUBLISH")
     event = Event()
     event.add("uid", meeting.uid)
     event.add("sequence", meeting.sequence)
-    event.add("dtstamp", now)
-    event.add("dtstart", starts_at)
-    event.add("dtend", ends_at)
+    event.add("dtstamp", said_at)
+    event.add("dtstart", meeting.slot.starts_at.astimezone(place))
+    event.add("dtend", meeting.slot.ends_at.astimezone(place))
     event.add("summary", summary)
     event.add("location", meeting.location)
     event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
     event.add("organizer", vCalAddress(f"mailto:{settings.help_email}"))
-    found.add_component(event)
-    before, begins, after = str(found.to_ical().decode()).partition("BEGIN:VEVENT")
-    return before + zone_text(meeting.zone, starts_at.year) + begins + after
+    return event
+
+
+def calendar_of(entries: Sequence[Event], method: str) -> str:
+    """An iCalendar text of these entries, with the rules of each clock that they are written in."""
+    found = Calendar()
+    found.add("prodid", "-//testing-platform//interviews//EN")
+    found.add("version", "2.0")
+    found.add("method", method)
+    years: dict[str, list[int]] = {}
+    for one in entries:
+        starts_at = one.start
+        assert isinstance(starts_at, datetime)
+        years.setdefault(str(starts_at.tzinfo), []).append(starts_at.year)
+        found.add_component(one)
+    zones = "".join(zone_text(zone, min(said), max(said)) for zone, said in sorted(years.items()))
+    text = str(found.to_ical().decode())
+    before, begins, after = text.partition("BEGIN:VEVENT")
+    return before + zones + begins + after if entries else text
 
 
 @lru_cache
-def zone_text(zone: str, year: int) -> str:
-    """The rules of the zone's clock in this year and the next. Written once: they cost more than the rest of an entry."""
-    return str(Timezone.from_tzid(zone, first_date=date(year, 1, 1), last_date=date(year + 1, 12, 31)).to_ical().decode())
+def zone_text(zone: str, first: int, last: int) -> str:
+    """The rules of the zone's clock from the first year to the one after the last. Written once: they cost more than the rest of an entry."""
+    return str(Timezone.from_tzid(zone, first_date=date(first, 1, 1), last_date=date(last + 1, 12, 31)).to_ical().decode())
 
 
 def uid(settings: Settings, attempt_id: int) -> str:

@@ -305,6 +305,47 @@ def live_invitations(session: Session, administration_id: int) -> list[Interview
     )
 
 
+@dataclass(frozen=True)
+class Booked:
+    """One candidate's newest interview, kept or taken back, as it is to stand in a calendar."""
+
+    invitation: InterviewInvitation
+    person: Person
+    note: str
+    sequence: int
+
+
+def schedule(session: Session, administration_id: int) -> list[Booked]:
+    """The newest interview of each who was invited, by place, time and board."""
+    newest: dict[int, InterviewInvitation] = {}
+    count: dict[int, int] = {}
+    for one in session.scalars(
+        select(InterviewInvitation)
+        .join(InterviewPlan, InterviewPlan.id == InterviewInvitation.plan_id)
+        .where(InterviewPlan.administration_id == administration_id)
+        .order_by(InterviewInvitation.id)
+    ):
+        attempt_id = one.result.attempt_id
+        newest[attempt_id], count[attempt_id] = one, count.get(attempt_id, 0) + 1
+    found = session.execute(
+        select(Attempt.id, Person, Appointment.settings)
+        .join(Appointment, Appointment.id == Attempt.appointment_id)
+        .join(Person, Person.id == Attempt.person_id)
+        .where(Attempt.id.in_(newest))
+        .options(lazyload(Person.grants))
+    )
+    booked = [
+        Booked(newest[attempt_id], person, functional_note(settings), sequence(count[attempt_id], newest[attempt_id]))
+        for attempt_id, person, settings in found
+    ]
+    return sorted(booked, key=lambda one: (one.invitation.location, one.invitation.starts_at, one.invitation.board, one.invitation.id))
+
+
+def sequence(invited: int, newest: InterviewInvitation) -> int:
+    """How often a calendar's entry was said anew: each invitation counts, and so does each time one was taken back."""
+    return 2 * invited - (1 if newest.withdrawn_at is not None else 2)
+
+
 def invitation_of(session: Session, attempt: Attempt) -> InterviewInvitation | None:
     return session.scalars(
         select(InterviewInvitation)
@@ -485,7 +526,7 @@ def withdraw_invitation(session: Session, invitation: InterviewInvitation, perso
     if found is not None and found.outcome == "PASS":
         raise StillPasses
     invitation.withdrawn_at, invitation.withdrawn_by_id = now, person.id
-    sequence = session.scalar(
+    invited = session.scalar(
         select(func.count())
         .select_from(InterviewInvitation)
         .join(QualifyingResult, QualifyingResult.id == InterviewInvitation.result_id)
@@ -497,7 +538,7 @@ def withdraw_invitation(session: Session, invitation: InterviewInvitation, perso
         invitation.plan.zone,
         dates.local_day(now, invitation.plan.zone),
         notices.uid(settings, attempt.id),
-        2 * (sequence or 1) - 1,
+        sequence(invited or 1, invitation),
     )
     administration = attempt.session.administration
     notices.keep(session, attempt.person, notices.withdrawal(settings, attempt.person, administration, meeting, now), now)

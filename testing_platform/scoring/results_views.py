@@ -34,7 +34,7 @@ def listed(one: Administration) -> Any:
     )
 
 
-@bp.get("/administrations/<int:administration_id>/pass-fail.<any(csv, json):format>")
+@bp.get("/administrations/<int:administration_id>/pass-fail.<any(csv, json, neogov):format>")
 @recorded
 @allowed("result.list")
 def export(one: Administration, format: str) -> Any:

@@ -19,6 +19,7 @@ from testing_platform.web.frame import LANGUAGES, own_transactions, recorded
 
 bp = Blueprint("scheduler", __name__, url_prefix="/scheduler")
 KIND = "interview_candidates"
+SCHEDULE = "interview_schedule"
 
 
 @object_rule("released_administration")
@@ -83,7 +84,8 @@ def administration(one: Administration) -> Any:
         asked=asked,
         url=_url(one),
         formats=exports.FORMATS[KIND],
-        jobs=exports.jobs(g.session, one.id, [KIND]),
+        schedule_formats=exports.FORMATS[SCHEDULE] if any(row.invitation for row in everyone) else (),
+        jobs=exports.jobs(g.session, one.id, [KIND, SCHEDULE]),
     )
 
 
@@ -107,9 +109,20 @@ def _when(invitation: InterviewInvitation | None) -> str:
 @recorded
 @allowed("interview.export")
 def export(one: Administration, format: str) -> Any:
+    return _file(one, KIND, format)
+
+
+@bp.get("/administrations/<int:administration_id>/interview-schedule.<any(xlsx, csv, ics):format>")
+@recorded
+@allowed("interview.export")
+def schedule(one: Administration, format: str) -> Any:
+    return _file(one, SCHEDULE, format)
+
+
+def _file(one: Administration, kind: str, format: str) -> Response:
     """The list as a file. That it left, for whom, and its hash stay on record."""
-    content, _job = exports.export(g.session, one, KIND, format, _settings(), g.person.id, g.now)
-    name = exports.file_name(one, KIND, format)
+    content, _job = exports.export(g.session, one, kind, format, _settings(), g.person.id, g.now)
+    name = exports.file_name(one, kind, format)
     return Response(content, content_type=exports.TYPES[format], headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 

@@ -39,6 +39,7 @@ STATUS = {
     "not-released": 409,
     "still-passes": 409,
     "unknown-export": 404,
+    "faulty-layout": 409,
     "faulty-plan": 422,
     # the room of a City facility
     "not-on-the-list": 422,
@@ -119,6 +120,13 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
         "still-passes": (
             _("This candidate passes"),
             _("An invitation is withdrawn only when a later decision changed the result. Look at the list again."),
+        ),
+        "faulty-layout": (
+            _("The file cannot be written"),
+            _(
+                "The bulletin’s layout for the applicant system names columns that there are not: %(names)s. Correct the bulletin; the other files can be had.",
+                names=", ".join(facts.get("unknown", [])),
+            ),
         ),
         "faulty-plan": (_("The plan cannot be read"), _("Go back to the plan, correct it and look at the preview again.")),
         "link-ended": (

@@ -8,6 +8,7 @@ from datetime import date, time, timedelta
 
 import openpyxl
 import pytest
+from icalendar import Calendar
 from sqlalchemy import select
 
 from testing_platform.accounts.models import Person
@@ -17,8 +18,9 @@ from testing_platform.bus import open_database
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.rules import State
 from testing_platform.examinations import service as examinations
+from testing_platform.notices.models import Notice
 from testing_platform.scoring import exports, interviews, results
-from testing_platform.scoring.models import ExportJob
+from testing_platform.scoring.models import ExportJob, InterviewInvitation
 from testing_platform.settings import Settings
 from tests import make
 from tests.make import NOON
@@ -30,6 +32,10 @@ E1 = (
     "earliest_date,blackout_dates,preferred_site,notice_status,slot_id,interview_starts_at_local,interview_starts_at_utc,zone,location,board_id"
 )
 E2 = "external_person_id,candidate_no,exam_no,component,result,result_at,decision_version"
+
+
+E3 = "location,board_id,starts_at_local,ends_at_local,starts_at_utc,zone,candidate_no,name,raters,accommodation_functional_note,status"
+COLUMNS = {"interview_candidates": E1, "interview_schedule": E3, "pass_fail": E2}
 
 
 @pytest.fixture
@@ -65,8 +71,8 @@ def read(content):
 
 def test_the_columns_stand_in_the_order_of_the_contract(db, place):
     decide(db, place)
-    assert export(db, place).decode("utf-8-sig").split("\r\n")[0] == E1
-    assert export(db, place, "pass_fail").decode("utf-8-sig").split("\r\n")[0] == E2
+    for kind, columns in COLUMNS.items():
+        assert export(db, place, kind).decode("utf-8-sig").split("\r\n")[0] == columns
 
 
 def test_one_line_for_each_who_passed_by_candidate_number(db, place):
@@ -89,15 +95,26 @@ def test_one_line_for_each_who_passed_by_candidate_number(db, place):
     assert ada["bulletin_open_date"] == "2026-09-01"
 
 
-def test_an_invitation_stands_in_its_line(app, db, place):
-    decide(db, place)
-    plan = interviews.Plan("Room 210", (date(2026, 12, 7),), time(9), time(12), 30, 2, date(2026, 12, 4))
+def invite(app, db, place, hour=9, now=LATER):
+    """Everyone who waits is invited to one half hour after another at two boards; returns the plan's id."""
+    plan = interviews.Plan("Room 210", (date(2026, 12, 7),), time(hour), time(hour + 3), 30, 2, date(2026, 12, 4))
     with app.app_context(), db.write() as session:
         one = session.get_one(make.TestSession, place.id).administration
-        seen = results.preview(session, one, plan, app.settings, LATER)
-        letters = results.letters_for(session, one, seen, app.settings, LATER)
-        kept = results.invite(session, one, plan, seen.digest, letters, make.person(session, Role.SCHEDULER), app.settings, LATER)
-        number = kept.id
+        seen = results.preview(session, one, plan, app.settings, now)
+        letters = results.letters_for(session, one, seen, app.settings, now)
+        return results.invite(session, one, plan, seen.digest, letters, make.person(session, Role.SCHEDULER), app.settings, now).id
+
+
+def withdraw(app, db, name, now):
+    with app.app_context(), db.write() as session:
+        for one in session.scalars(select(InterviewInvitation).where(InterviewInvitation.withdrawn_at.is_(None))):
+            if one.result.person.name == name:
+                results.withdraw_invitation(session, one, make.person(session, Role.SCHEDULER), app.settings, now)
+
+
+def test_an_invitation_stands_in_its_line(app, db, place):
+    decide(db, place)
+    number = invite(app, db, place)
     ada, sofia = read(export(db, place))
     assert (ada["interview_starts_at_local"], ada["interview_starts_at_utc"]) == ("2026-12-07T09:00:00-08:00", "2026-12-07T17:00:00Z")
     assert (ada["slot_id"], sofia["slot_id"]) == (f"{number}-1-20261207T1700Z", f"{number}-2-20261207T1700Z")
@@ -113,7 +130,7 @@ def test_nothing_of_a_score_is_in_any_file(db, place):
                 sheet = openpyxl.load_workbook(io.BytesIO(content)).active
                 columns = {cell.value for cell in sheet[1]}
             else:
-                columns = set(E1.split(",") if kind == "interview_candidates" else E2.split(","))
+                columns = set(COLUMNS[kind].split(","))
                 said = content.decode().lower()
                 assert not [word for word in ("raw", "score", "tier", "cut", "gender", "percent", "rank") if word in said]
             assert not [name for name in columns if name in ("raw_score", "cut", "percent", "tier")]
@@ -146,6 +163,77 @@ def test_who_did_not_come_and_whose_test_was_voided_stand_beside_pass_and_fail(d
     assert lines[0]["exam_no"].endswith("-2026-09-01-1")
 
 
+def test_the_boards_schedule_goes_by_place_time_and_board(app, db, place):
+    decide(db, place)
+    invite(app, db, place)
+    ada, sofia = read(export(db, place, "interview_schedule"))
+    assert (ada["candidate_no"], ada["board_id"], ada["starts_at_local"]) == ("C-90001", "1", "2026-12-07T09:00:00-08:00")
+    assert (sofia["board_id"], sofia["ends_at_local"], sofia["starts_at_utc"]) == ("2", "2026-12-07T09:30:00-08:00", "2026-12-07T17:00:00Z")
+    assert (sofia["accommodation_functional_note"], sofia["status"]) == ("extra time 1.5", "CONFIRMED")
+    sheet = openpyxl.load_workbook(io.BytesIO(export(db, place, "interview_schedule", "xlsx"))).active
+    assert sheet.max_row == 3
+
+
+def test_the_calendar_says_anew_what_changed_under_the_uid_of_the_letters(app, db, place):
+    decide(db, place)
+    invite(app, db, place)
+    raw = export(db, place, "interview_schedule", "ics")
+    found = Calendar.from_ical(raw)
+    assert raw.count(b"\n") == raw.count(b"\r\n")
+    assert max(len(line) for line in raw.split(b"\r\n")) <= 75
+    assert [str(zone["TZID"]) for zone in found.walk("VTIMEZONE")] == ["America/Los_Angeles"]
+    ada, sofia = found.walk("VEVENT")
+    assert (str(ada["SUMMARY"]), str(sofia["DESCRIPTION"])) == ("Board 1: Ada Ash (C-90001)", "extra time 1.5")
+    assert ada["DTSTART"].dt.isoformat() == "2026-12-07T09:00:00-08:00"
+    assert (ada["SEQUENCE"], str(ada["STATUS"])) == (0, "CONFIRMED")
+    with db.read() as session:
+        mailed = [Calendar.from_ical(text) for text in session.scalars(select(Notice.calendar).where(Notice.calendar.is_not(None)))]
+    assert {str(one.walk("VEVENT")[0]["UID"]) for one in mailed} == {str(ada["UID"]), str(sofia["UID"])}
+    # Ada fails under a later decision, is withdrawn, passes under a third, and is invited to another hour.
+    decide(db, place, 5)
+    withdraw(app, db, "Ada Ash", LATER + timedelta(hours=1))
+    gone = Calendar.from_ical(export(db, place, "interview_schedule", "ics")).walk("VEVENT")[0]
+    assert (str(gone["UID"]), gone["SEQUENCE"], str(gone["STATUS"])) == (str(ada["UID"]), 1, "CANCELLED")
+    assert read(export(db, place, "interview_schedule"))[0]["status"] == "CANCELLED"
+    decide(db, place, 4)
+    invite(app, db, place, hour=13, now=LATER + timedelta(hours=2))
+    later = Calendar.from_ical(export(db, place, "interview_schedule", "ics")).walk("VEVENT")
+    (again,) = (one for one in later if str(one["UID"]) == str(ada["UID"]))
+    assert (again["SEQUENCE"], str(again["STATUS"]), again["DTSTART"].dt.hour) == (2, "CONFIRMED", 13)
+
+
+def test_a_schedule_without_interviews_is_an_empty_calendar(db, place):
+    decide(db, place)
+    assert Calendar.from_ical(export(db, place, "interview_schedule", "ics")).walk("VEVENT") == []
+    assert read(export(db, place, "interview_schedule")) == []
+
+
+def test_the_text_for_the_applicant_system_has_our_columns_unless_the_bulletin_says_others(db, place):
+    decide(db, place)
+    lines = export(db, place, "pass_fail", "neogov").decode().split("\r\n")
+    assert lines[0] == E2.replace(",", "\t")
+    assert lines[2].split("\t")[:2] + lines[2].split("\t")[4:5] == ["000417", "C-90002", "PASS"]
+    assert lines[-1] == ""
+    upload = {"columns": [["PersonID", "external_person_id"], ["Result", "result"]], "words": {"PASS": "Passed", "FAIL": "Failed"}}
+    with db.write() as session:
+        bulletin = session.get_one(make.TestSession, place.id).administration.examination.bulletin
+        bulletin.content = bulletin.content | {"policy": {"result": {"upload": upload}}}
+    lines = export(db, place, "pass_fail", "neogov").decode().split("\r\n")
+    assert (lines[0], lines[2]) == ("PersonID\tResult", "000417\tPassed")
+    with db.write() as session:
+        bulletin = session.get_one(make.TestSession, place.id).administration.examination.bulletin
+        bulletin.content = bulletin.content | {"policy": {"result": {"upload": {"columns": [["Score", "raw_score"]]}}}}
+    with pytest.raises(exports.FaultyLayout) as refusal:
+        export(db, place, "pass_fail", "neogov")
+    assert refusal.value.facts == {"unknown": ["raw_score"]}
+
+
+def test_a_tab_or_a_line_end_stays_out_of_a_cell_of_the_text():
+    line = dict.fromkeys(exports.PASS_FAIL, "") | {"external_person_id": "00\t1\r\n2", "candidate_no": "=1"}
+    layout = exports.Layout((("id", "external_person_id"), ("no", "candidate_no")))
+    assert exports.as_text([line], layout) == b"id\tno\r\n00 1 2\t'=1\r\n"
+
+
 def test_a_later_decision_is_the_one_that_is_exported(db, place):
     decide(db, place)
     decide(db, place, 5)
@@ -154,11 +242,11 @@ def test_a_later_decision_is_the_one_that_is_exported(db, place):
     assert [(line["result"], line["decision_version"]) for line in lines] == [("FAIL", "2"), ("PASS", "2"), ("FAIL", "2")]
 
 
-@pytest.mark.parametrize("kind", list(exports.FORMATS))
-def test_the_same_facts_give_the_same_bytes(db, place, kind):
+@pytest.mark.parametrize("what", list(exports.FORMATS))
+def test_the_same_facts_give_the_same_bytes(db, place, what):
     decide(db, place)
-    for format in exports.FORMATS[kind]:
-        first, second = (export(db, place, kind, format, LATER + timedelta(days=n)) for n in (0, 40))
+    for format in exports.FORMATS[what]:
+        first, second = (export(db, place, what, format, LATER + timedelta(days=n)) for n in (0, 40))
         assert first == second, format
 
 
@@ -272,8 +360,10 @@ def installation(run, own_settings):
 
 
 def test_before_the_signature_the_command_says_nothing_of_anybody(run, installation, tmp_path):
-    for format in ("csv", "xlsx", "json"):
-        found = run("--administration", "1", "--format", format, str(tmp_path / "out"), code=1)
+    kinds = [("--format", format) for format in ("csv", "xlsx", "json", "ics", "neogov")]
+    kinds += [("--format", format, "--kind", kind) for kind, formats in exports.FORMATS.items() for format in formats]
+    for words in kinds:
+        found = run("--administration", "1", *words, str(tmp_path / "out"), code=1)
         assert "not signed by two people" in found.output
         assert "Ada" not in found.output
         assert "PASS" not in found.output
@@ -296,5 +386,9 @@ def test_after_it_the_command_writes_a_file_for_this_user_alone(run, installatio
     assert [line["preferred_name"] for line in read(out.read_bytes())] == ["Ada Ash"]
     run("--administration", "1", "--format", "json", "--kind", "pass_fail", str(tmp_path / "pf.json"))
     assert json.loads((tmp_path / "pf.json").read_text())["rows"][0]["result"] == "PASS"
+    run("--administration", "1", "--format", "neogov", str(tmp_path / "pf.txt"))
+    assert (tmp_path / "pf.txt").read_text().count("PASS") == 1
+    run("--administration", "1", "--format", "ics", str(tmp_path / "boards.ics"))
+    assert (tmp_path / "boards.ics").read_text().startswith("BEGIN:VCALENDAR")
     run("--administration", "1", "--format", "xlsx", "--kind", "pass_fail", str(tmp_path / "pf.xlsx"), code=2)
     run("--administration", "1", "--format", "csv", str(tmp_path / "nowhere" / "list.csv"), code=1)
