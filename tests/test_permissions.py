@@ -75,6 +75,8 @@ EXPECTED = {
     "/proctor/rooms/<int:session_id>/board": ROOM,
     "/proctor/rooms/<int:session_id>/code": ROOM,
     "/proctor/rooms/<int:session_id>/pause": ROOM,
+    "/proctor/rooms/<int:session_id>/message": ROOM,
+    "/proctor/rooms/<int:session_id>/free-seats": ROOM,
     "/proctor/rooms/<int:session_id>/resume": ROOM,
     "/proctor/rooms/<int:session_id>/people/<int:number>": ROOM,
     "/proctor/rooms/<int:session_id>/people/<int:number>/<doing>": ROOM,

@@ -483,6 +483,12 @@ def focus(session: Session, attempt: Attempt, zone: ZoneInfo, now: datetime) -> 
     }
 
 
+def open_proposals(session: Session, session_id: int) -> list[EndProposal]:
+    """Proposals to end a test of this session that nobody has decided."""
+    proposals = select(EndProposal).join(Attempt, Attempt.id == EndProposal.attempt_id)
+    return list(session.scalars(proposals.where(Attempt.session_id == session_id, EndProposal.outcome == "open")))
+
+
 def summary(session: Session, session_id: int) -> dict[str, int]:
     counts = dict(
         session.execute(select(Attempt.state, func.count()).where(Attempt.session_id == session_id).group_by(Attempt.state)).all()

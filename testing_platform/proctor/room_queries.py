@@ -22,10 +22,8 @@ from testing_platform.delivery.rules import State
 from testing_platform.examinations import rules as examinations
 from testing_platform.examinations.models import Appointment, TestSession
 from testing_platform.proctor import queries, room_rules, room_service
-from testing_platform.proctor.models import Irregularity, RoomPause
+from testing_platform.proctor.models import EndProposal, Irregularity, RoomPause
 from testing_platform.proctor.room_rules import Standing
-
-LATE_AFTER = timedelta(minutes=15)
 
 
 @dataclass
@@ -43,10 +41,16 @@ class Row:
     effects: list[str] = field(default_factory=list)
     minutes_left: int | None = None
     reports: int = 0
+    # Somebody proposes to end this test, and a lead proctor has not decided.
+    proposal: EndProposal | None = None
 
     @property
     def name(self) -> str:
         return self.appointment.person.name
+
+    @property
+    def is_over(self) -> bool:
+        return self.standing in (Standing.HANDED_IN, Standing.ENDED)
 
     @property
     def number(self) -> str:
@@ -86,7 +90,20 @@ def roster(session: Session, place: TestSession, now: datetime) -> list[Row]:
         if report.appointment_id is not None and report.withdrawn_at is None:
             reports[report.appointment_id] = reports.get(report.appointment_id, 0) + 1
     out = _out(session, place.id)
-    return [_row(one, seats.get(one.id), found.get(one.id), away.get(one.id), out, reports.get(one.id, 0), now) for one in booked]
+    proposals = {row.attempt_id: row for row in queries.open_proposals(session, place.id)}
+    return [
+        _row(
+            one,
+            seats.get(one.id),
+            attempt := found.get(one.id),
+            away.get(one.id),
+            out,
+            reports.get(one.id, 0),
+            None if attempt is None else proposals.get(attempt.id),
+            now,
+        )
+        for one in booked
+    ]
 
 
 def _row(
@@ -96,6 +113,7 @@ def _row(
     no_show: NoShow | None,
     out: dict[int, datetime],
     reports: int,
+    proposal: EndProposal | None,
     now: datetime,
 ) -> Row:
     last = None if attempt is None else attempt.contact.newest
@@ -127,6 +145,7 @@ def _row(
         effects(appointment.settings),
         round(attempt.clock.left(now).total_seconds() / 60) if attempt is not None and runs else None,
         reports,
+        proposal,
     )
 
 
@@ -240,6 +259,7 @@ def happenings(session: Session, appointment: Appointment, attempt: Attempt | No
 _TOLD = {
     "room.seated",
     "room.seat_changed",
+    "room.seat_freed",
     "room.left",
     "room.back",
     "room.take_over_issued",
@@ -250,6 +270,9 @@ _TOLD = {
     "attempt.pause",
     "attempt.resume",
     "attempt.time_given",
+    "attempt.message",
+    "attempt.end_proposed",
+    "attempt.end_withdrawn",
     "attempt.submit",
     "attempt.time_is_up",
     "attempt.end",
@@ -269,6 +292,8 @@ def _happening(event: Event, by: str) -> str:
             )
         case "room.seat_changed":
             return _("%(by)s moved the candidate from seat %(before)d to seat %(seat)d.", by=by, before=facts["before"], seat=facts["seat"])
+        case "room.seat_freed":
+            return _("%(by)s freed seat %(seat)d.", by=by, seat=facts["seat"])
         case "room.left":
             return _("Left the room.")
         case "room.back":
@@ -317,7 +342,6 @@ def session_report(session: Session, place: TestSession, now: datetime) -> dict[
         "rows": rows,
         "counts": counts(rows),
         "seatings": last_seating,
-        "moves": [one for one in everyone if one.left_at is not None],
         "pauses": pauses,
         "codes": codes,
         "away": away,
@@ -332,12 +356,19 @@ def _given(session: Session, attempt: Attempt) -> str:
     return span(attempt.given) if attempt.given else ""
 
 
+def messages(session: Session, attempt: Attempt) -> list[tuple[datetime, str, str]]:
+    """(when, by whom, text) of what was written to this candidate; nobody writes back from a workstation."""
+    found = attempts.messages_after(session, attempt.id, 0)
+    people = names(session, {one.actor_id for one in found})
+    return [(one.at, people.get(one.actor_id, ""), one.text) for one in found]
+
+
+def end_words(code: str) -> str:
+    return queries.reason_words("end", code)
+
+
 def answered(session: Session, attempt: Attempt) -> int:
     return len(attempts.chosen(session, attempt.id))
-
-
-def is_late(row: Row, place: TestSession, now: datetime) -> bool:
-    return row.standing is Standing.EXPECTED and now >= place.window.opens_at + LATE_AFTER
 
 
 def may_take_back(person: Person) -> bool:

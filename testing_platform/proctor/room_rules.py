@@ -93,6 +93,12 @@ class TooLateToTakeBack(errors.Refusal):
     code = "too-late-to-take-back"
 
 
+class NobodyTesting(errors.Refusal):
+    """Nobody in the room has a page on which a message could be read."""
+
+    code = "nobody-testing"
+
+
 class RoomNotPaused(errors.Refusal):
     code = "room-not-paused"
 

@@ -11,6 +11,7 @@ from testing_platform import bus, errors
 from testing_platform.accounts.models import Person
 from testing_platform.audit import service as audit
 from testing_platform.delivery import facility
+from testing_platform.delivery import rules as delivery
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.models import Attempt, NoShow
 from testing_platform.delivery.rules import Event, State, Who
@@ -76,6 +77,28 @@ def resume_room(session: Session, place: TestSession, person: Person, now: datet
     audit.record(session, "room.resumed", f"session:{place.id}", now, person.id, attempts=resumed)
     session.flush()
     return row
+
+
+def tell_room(session: Session, place: TestSession, text: str, person: Person, now: datetime) -> int:
+    """One message to every page of a test that is under way, kept with each; says how many. Raises NobodyTesting, EmptyMessage."""
+    under_way = session.scalars(
+        select(Attempt).where(Attempt.session_id == place.id, Attempt.state.in_(delivery.UNDER_WAY)).order_by(Attempt.id)
+    ).unique()
+    told = [attempts.write_message(session, attempt, "proctor", person.id, text, now).attempt_id for attempt in under_way]
+    if not told:
+        raise room_rules.NobodyTesting
+    audit.record(session, "room.told", f"session:{place.id}", now, person.id, attempts=told)
+    return len(told)
+
+
+def free_seats(session: Session, place: TestSession, person: Person, now: datetime) -> int:
+    """The seats of all whose test is over, in one press; says how many."""
+    sitting = {row.appointment_id for row in facility.seatings(session, place.id)}
+    attempts_of = facility.all_attempts(session, place.id)
+    over = [one for one in attempts_of if one.appointment_id in sitting and State(one.state) in delivery.OVER | {State.REFUSED}]
+    for attempt in over:
+        facility.free_seat(session, attempt.appointment, person, now)
+    return len(over)
 
 
 def take_back_no_show(session: Session, appointment: Appointment, person: Person, now: datetime) -> NoShow:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, current_app, flash, g, redirect, render_template, request
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from flask_login import current_user
 
 from testing_platform import errors
@@ -80,6 +81,14 @@ def _try(act: Callable[[], Any], back: str, said: str = "") -> Any:
     return redirect(back, 303)
 
 
+def _say_how_many(act: Callable[[], int], back: str, say: Callable[[int], str]) -> Any:
+    count: list[int] = []
+    reply = _try(lambda: count.append(act()), back)
+    if count:
+        flash(say(count[0]), "success")
+    return reply
+
+
 def _number(name: str) -> int:
     text = request.form.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
@@ -117,7 +126,8 @@ def roster(place: TestSession) -> Any:
 @allowed("room.see")
 def seats(place: TestSession) -> Any:
     rows = room_queries.roster(g.session, place, g.now)
-    return _page("proctor/room_seats.html", place, "seats", plan=room_queries.seat_plan(place, rows))
+    plan = room_queries.seat_plan(place, rows)
+    return _page("proctor/room_seats.html", place, "seats", plan=plan, over=sum(row is not None and row.is_over for _seat, row in plan))
 
 
 @bp.get("/<int:session_id>/board")
@@ -152,6 +162,27 @@ def resume(place: TestSession) -> Any:
     return _try(lambda: room_service.resume_room(g.session, place, g.person, g.now), f"/proctor/rooms/{place.id}", _("The room goes on."))
 
 
+@bp.post("/<int:session_id>/message")
+@allowed("room.act")
+def message(place: TestSession) -> Any:
+    text = request.form.get("text", "")
+    return _say_how_many(
+        lambda: room_service.tell_room(g.session, place, text, g.person, g.now),
+        f"/proctor/rooms/{place.id}",
+        lambda count: ngettext("%(num)d candidate can read it.", "%(num)d candidates can read it.", count),
+    )
+
+
+@bp.post("/<int:session_id>/free-seats")
+@allowed("room.act")
+def free_seats(place: TestSession) -> Any:
+    return _say_how_many(
+        lambda: room_service.free_seats(g.session, place, g.person, g.now),
+        f"/proctor/rooms/{place.id}/seats",
+        lambda count: ngettext("%(num)d seat is free again.", "%(num)d seats are free again.", count),
+    )
+
+
 @bp.get("/<int:session_id>/people/<int:number>")
 @allowed("room.see")
 def person(place: TestSession, number: int) -> Any:
@@ -177,6 +208,10 @@ def person(place: TestSession, number: int) -> Any:
         identities=[(one, room_queries.identity_words(one)) for one in delivery.IDENTITY],
         no_shows=[(one, room_queries.no_show_words(one)) for one in delivery.NO_SHOW],
         reasons=reasons(),
+        messages=room_queries.messages(g.session, attempt) if attempt is not None else [],
+        may_confirm=row.proposal is not None and Role.LEAD_PROCTOR in g.person.roles and row.proposal.proposed_by_id != g.person.id,
+        may_withdraw=row.proposal is not None and (Role.LEAD_PROCTOR in g.person.roles or row.proposal.proposed_by_id == g.person.id),
+        proposed_by=room_queries.names(g.session, {row.proposal.proposed_by_id}) if row.proposal is not None else {},
         take_over=delivery.spaced(facility.take_over_code(_secret(), open_code)) if open_code else "",
         take_over_until=open_code.expires_at if open_code else None,
         ledger=room_queries.ledger(g.session, attempt, ZoneInfo(place.zone), g.now) if attempt is not None else [],
@@ -220,6 +255,11 @@ def _take_back(place: TestSession, appointment: Appointment) -> str:
     return _("The no-show is taken back. Check in as usual.")
 
 
+def _free_seat(place: TestSession, appointment: Appointment) -> str:
+    facility.free_seat(g.session, appointment, g.person, g.now)
+    return _("The seat is free.")
+
+
 def _leave(place: TestSession, appointment: Appointment) -> str:
     facility.leave_room(g.session, appointment, True, g.person, g.now)
     return ""
@@ -248,11 +288,19 @@ def _take_over(place: TestSession, appointment: Appointment) -> str:
     return ""
 
 
-ACTS = {"pause": rules.Act.PAUSE, "resume": rules.Act.RESUME, "give-time": rules.Act.GIVE_TIME}
+ACTS = {
+    "pause": rules.Act.PAUSE,
+    "resume": rules.Act.RESUME,
+    "give-time": rules.Act.GIVE_TIME,
+    "message": rules.Act.MESSAGE,
+    "propose-end": rules.Act.PROPOSE_END,
+    "confirm-end": rules.Act.CONFIRM_END,
+    "withdraw-end": rules.Act.WITHDRAW_END,
+}
 
 
 def _act(doing: str) -> Callable[[TestSession, Appointment], str]:
-    """Pause, resume or give time through the same service as the console's."""
+    """One act of the console's, through the same service."""
 
     def act(place: TestSession, appointment: Appointment) -> str:
         attempt = _attempt(appointment)
@@ -283,6 +331,7 @@ DOINGS: dict[str, Callable[[TestSession, Appointment], str]] = {
     "change-seat": _change_seat,
     "no-show": _no_show,
     "take-back": _take_back,
+    "free-seat": _free_seat,
     "leave": _leave,
     "back": _back,
     "take-over": _take_over,

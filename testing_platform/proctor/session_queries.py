@@ -40,11 +40,14 @@ def is_on(session: Session, place: TestSession, now: datetime) -> bool:
     return session.scalars(under_way).first() is not None
 
 
-def in_short(session: Session, place: TestSession, now: datetime) -> Short:
+def in_short(session: Session, place: TestSession, lead: bool, now: datetime) -> Short:
     booked = session.scalar(
         select(func.count()).select_from(Appointment).where(Appointment.session_id == place.id, Appointment.state == "booked")
     )
     standing, needs = _room(session, place, now) if place.room_id is not None else _remote(session, place)
+    proposed = len(queries.open_proposals(session, place.id)) if lead else 0
+    if proposed:
+        needs.append(ngettext("%(num)s proposal to end a test waits for you.", "%(num)s proposals to end a test wait for you.", proposed))
     return Short(place, address(place), booked or 0, standing, needs)
 
 

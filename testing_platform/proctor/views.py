@@ -26,7 +26,7 @@ def home() -> Any:
     g.rail = [(_("Today"), "/proctor/", True)]
     return render_template(
         "proctor/home.html",
-        sessions=[session_queries.in_short(g.session, place, g.now) for place in places],
+        sessions=[session_queries.in_short(g.session, place, Role.LEAD_PROCTOR in g.person.roles, g.now) for place in places],
         rooms_alone=all(place.room_id is not None for place in places),
     )
 

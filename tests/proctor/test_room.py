@@ -228,6 +228,31 @@ def test_a_no_show_is_taken_back_by_a_lead_on_the_same_day(session, room, procto
     assert session.scalars(select(NoShow)).one().reversed_by_id == lead.id
 
 
+def test_a_message_to_the_room_reaches_each_test_that_is_under_way_and_no_other(session, room, proctor):
+    with pytest.raises(room_rules.NobodyTesting):
+        room_service.tell_room(session, room, "Ten more minutes.", proctor, NOON)
+    testing, paused, done = (begun(session, room, proctor, seat) for seat in (1, 2, 3))
+    make.seated(session, room, 4, proctor)
+    elsewhere = make.attempt(session, where=make.place(session))
+    do(session, paused, proctor, Act.PAUSE, NOON, category="illness")
+    service.submit(session, done, NOON)
+    assert room_service.tell_room(session, room, " Please stay seated. ", proctor, NOON + MINUTE) == 2
+    for attempt, texts in ((testing, ["Please stay seated."]), (paused, ["Please stay seated."]), (done, []), (elsewhere, [])):
+        assert [message.text for message in service.messages_after(session, attempt.id, 0)] == texts
+    with pytest.raises(service.EmptyMessage):
+        room_service.tell_room(session, room, "  ", proctor, NOON)
+    assert all("seated." not in str(entry.facts) for entry in session.scalars(select(AuditEntry)))
+
+
+def test_the_seats_of_all_whose_test_is_over_are_freed_at_once(session, room, proctor):
+    testing, one, two = (begun(session, room, proctor, seat) for seat in (1, 2, 3))
+    for attempt in (one, two):
+        service.submit(session, attempt, NOON)
+    assert room_service.free_seats(session, room, proctor, NOON + MINUTE) == 2
+    assert [row.appointment_id for row in facility.seatings(session, room.id)] == [testing.appointment_id]
+    assert room_service.free_seats(session, room, proctor, NOON + MINUTE) == 0
+
+
 def test_every_word_of_the_lists_is_found(app):
     with app.test_request_context():
         for category, kinds in room_rules.IRREGULARITIES.items():
@@ -368,6 +393,75 @@ def test_a_no_show_is_recorded_and_a_lead_takes_it_back_on_the_page(here):
     lead = here.visit(here.lead, Area.PROCTOR)
     lead.post(f"{here.base}{person}/take-back")
     assert ("Edda Éxpected", "expected") in rows(here.page())
+
+
+def test_a_proctor_of_the_room_proposes_an_end_and_a_lead_confirms_it(here):
+    path = f"/people/{here.testing.appointment_id}"
+
+    def ask(by, act, **form):
+        version = here.attempt(here.testing).version
+        return by.post(f"{here.base}{path}/{act}", {"version": str(version), "key": str(uuid.uuid4()), **form})
+
+    lead = here.visit(here.lead, Area.PROCTOR)
+    ask(here.visitor, "propose-end", category="unauthorised_aid", text="A phone under the desk.")
+    page = here.page(path)
+    assert f"{here.proctor.name} proposes to end this test" in page
+    assert "A phone under the desk." in page
+    assert "Confirm: end this test" not in page
+    assert "end proposed" in here.page()
+    assert here.attempt(here.testing).state == State.IN_PROGRESS
+    assert ask(here.visitor, "confirm-end").status_code == 403
+    assert "1 proposal to end a test waits for you." in lead.get("/proctor/").text
+    assert "waits for you" not in here.visitor.get("/proctor/").text
+    ask(here.visitor, "withdraw-end")
+    assert "proposes to end" not in here.page(path)
+    ask(here.visitor, "propose-end", category="illness")
+    assert "Confirm: end this test" in lead.get(f"{here.base}{path}").text
+    ask(lead, "confirm-end")
+    assert here.attempt(here.testing).state == State.TERMINATED
+    assert "stopped" in [status for _, status in rows(here.page())]
+
+
+def test_a_lead_does_not_confirm_what_they_proposed_themselves(here):
+    lead = here.visit(here.lead, Area.PROCTOR)
+    path = f"{here.base}/people/{here.testing.appointment_id}"
+    version = str(here.attempt(here.testing).version)
+    lead.post(f"{path}/propose-end", {"version": version, "key": str(uuid.uuid4()), "category": "illness"})
+    assert "Confirm: end this test" not in lead.get(path).text
+    version = str(here.attempt(here.testing).version)
+    reply = lead.post(f"{path}/confirm-end", {"version": version, "key": str(uuid.uuid4())})
+    assert "A second person is needed" in lead.get(reply.headers["Location"]).text
+    assert here.attempt(here.testing).state == State.IN_PROGRESS
+
+
+def test_messages_to_a_seat_and_to_the_room_stand_on_the_pages(here):
+    path = f"/people/{here.testing.appointment_id}"
+    page = here.post(f"{path}/message", version="0", key=str(uuid.uuid4()), text="Please turn off the beeper.")
+    assert "Please turn off the beeper." in page
+    assert "1 candidate can read it." in here.post("/message", text="Ten minutes to the bell.")
+    assert "Ten minutes to the bell." in here.page(path)
+    assert "The message has no text" in here.post("/message", text="")
+
+
+def test_a_seat_is_freed_on_the_page_of_the_person_and_on_the_plan(here):
+    with here.db.write() as session:
+        service.submit(session, session.get_one(Attempt, here.testing.id), here.now)
+    assert "Free 1 seat whose test is over" in here.page("/seats")
+    page = here.post(f"/people/{here.testing.appointment_id}/free-seat")
+    assert "The seat is free." in page
+    assert "free seat 1" not in page
+    plan = here.page("/seats")
+    assert "whose test is over" not in plan
+    assert plan.count("seat--free") == 23
+    assert "0 seats are free again." in here.post("/free-seats")
+
+
+def test_a_no_show_of_the_clock_says_so_on_the_page_and_in_the_report(here):
+    with here.db.write() as session:
+        place = session.get_one(TestSession, here.place.id)
+        facility.close(session, place, here.now)
+    assert "Nobody had checked in when the hours of this session ended." in here.page(f"/people/{here.expected}")
+    assert "the end of the hours" in here.page("/report")
 
 
 def test_a_report_that_is_not_complete_keeps_what_was_typed(here):

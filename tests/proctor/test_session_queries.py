@@ -68,7 +68,7 @@ def test_each_session_stands_in_the_words_of_its_own_kind(app, session):
     make.booked(session, room)
     room_service.pause_room(session, room, "noise", "", proctor, NOON)
     with app.test_request_context():
-        home, hall = (session_queries.in_short(session, place, NOON) for place in (remote, room))
+        home, hall = (session_queries.in_short(session, place, False, NOON) for place in (remote, room))
     assert (home.url, home.booked, home.standing) == (f"/proctor/sessions/{remote.id}", 2, ["1 testing", "0 handed in"])
     assert home.needs == ["1 candidate waits for you."]
     assert (hall.url, hall.booked) == (f"/proctor/rooms/{room.id}", 2)
