@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from enum import StrEnum
 from html import escape, unescape
+from math import comb
 from typing import Any
 
 from testing_platform import errors
@@ -44,6 +45,13 @@ class Choices:
             return False
         chosen = option.split(" ")
         return option == together(chosen) and len(chosen) <= self.most and self.keys.issuperset(chosen)
+
+    @property
+    def answers(self) -> int:
+        """How many different answers there are."""
+        if self.most is None:
+            return len(self.keys)
+        return sum(comb(len(self.keys), chosen) for chosen in range(1, self.most + 1))
 
     @property
     def playable(self) -> bool:

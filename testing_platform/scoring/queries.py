@@ -14,7 +14,6 @@ from testing_platform.accounts.models import Person
 from testing_platform.accounts.rules import Role
 from testing_platform.delivery.models import Attempt
 from testing_platform.examinations.models import Administration, Appointment, TestSession
-from testing_platform.itembank.models import FormSlot
 from testing_platform.scoring import rules, service
 from testing_platform.scoring.models import Key, PassingScoreDecision, QualifyingResult, RawScore, ScoreRun
 
@@ -171,7 +170,7 @@ class Slot:
     slot: int
     code: str
     area: str
-    options: list[str]
+    several: bool
     form_key: list[str]
     entry: list[str]
     figures: rules.SlotFigures
@@ -180,24 +179,46 @@ class Slot:
     def changed(self) -> bool:
         return self.entry != self.form_key
 
+    @property
+    def keyed(self) -> set[str]:
+        """The options that are right, by themselves or together."""
+        return {option for answer in self.entry for option in self._parts(answer)}
+
+    @property
+    def chose(self) -> Counter[str]:
+        """How many candidates chose each option, by itself or with others."""
+        found = Counter[str]()
+        for answer, count in self.figures.counts.items():
+            found.update(dict.fromkeys(self._parts(answer), count))
+        return found
+
+    def _parts(self, answer: str) -> list[str]:
+        return answer.split(" ") if self.several else [answer]
+
 
 def slots(
     session: Session, administration: Administration, entries: rules.Entries, found: service.Gathered, policy: rules.Policy
 ) -> list[Slot]:
-    rows = list(session.scalars(select(FormSlot).where(FormSlot.form_id == administration.form_id).order_by(FormSlot.slot)))
-    options = {row.slot: [str(option["key"]) for option in row.version.options] for row in rows}
-    figures = rules.slot_figures(entries, options, list(found.sheets.values()), policy.small_group)
+    versions = service.versions_of(session, administration)
+    sheets = list(found.sheets.values())
+    answers = {}
+    for slot, version in versions.items():
+        answers[slot] = [str(option["key"]) for option in version.options]
+        if version.choices.most is not None:
+            chosen = Counter(sheet[slot] for sheet in sheets if slot in sheet)
+            answers[slot] = list(dict.fromkeys([*version.accepted, *(answer for answer, _ in chosen.most_common())]))
+    figures = rules.slot_figures(entries, answers, sheets, policy.small_group)
     return [
         Slot(
-            row.slot,
-            row.version.item.code,
-            row.version.item.area,
-            options[row.slot],
-            list(row.version.correct),
-            list(entries.get(row.slot, [])),
+            one.slot,
+            versions[one.slot].item.code,
+            versions[one.slot].item.area,
+            versions[one.slot].choices.most is not None,
+            versions[one.slot].accepted,
+            list(entries.get(one.slot, [])),
             one,
         )
-        for row, one in zip(rows, figures, strict=True)
+        for one in figures
     ]
 
 

@@ -19,7 +19,7 @@ from testing_platform.delivery.rules import Event, State
 from testing_platform.digests import canonical
 from testing_platform.examinations.models import Administration, Appointment, TestSession
 from testing_platform.examinations.rules import Window
-from testing_platform.itembank.models import FormSlot
+from testing_platform.itembank.models import FormSlot, ItemVersion
 from testing_platform.scoring import rules
 from testing_platform.scoring.models import Key, PassingScoreDecision, QualifyingResult, RawScore, ScoreRun
 
@@ -88,10 +88,10 @@ def newest_key(session: Session, administration: Administration) -> Key | None:
     return session.scalars(select(Key).where(Key.administration_id == administration.id).order_by(Key.number.desc()).limit(1)).first()
 
 
-def options_of(session: Session, administration: Administration) -> dict[int, list[str]]:
-    """The options of each slot of the form, in the order shown."""
+def versions_of(session: Session, administration: Administration) -> dict[int, ItemVersion]:
+    """What stands in each slot of the form."""
     rows = session.scalars(select(FormSlot).where(FormSlot.form_id == administration.form_id).order_by(FormSlot.slot))
-    return {row.slot: [str(option["key"]) for option in row.version.options] for row in rows}
+    return {row.slot: row.version for row in rows}
 
 
 def form_key(session: Session, administration: Administration, now: datetime) -> Key:
@@ -105,8 +105,7 @@ def form_key(session: Session, administration: Administration, now: datetime) ->
 
 def form_entries(session: Session, administration: Administration) -> dict[int, list[str]]:
     """The key that the form's items have of themselves."""
-    rows = session.scalars(select(FormSlot).where(FormSlot.form_id == administration.form_id).order_by(FormSlot.slot))
-    return {row.slot: list(row.version.correct) for row in rows}
+    return {slot: version.accepted for slot, version in versions_of(session, administration).items()}
 
 
 def _keep_key(
@@ -153,7 +152,9 @@ def change_key(
     *,
     superseding: bool = False,
 ) -> Key:
-    """A new version, not locked, in which these options of the slot are right: several, none ([], dropped) or all (["*"]).
+    """A new version, not locked, in which these answers to the slot are right: several, none ([], dropped) or all (["*"]).
+
+    An answer is an option, or of a multiple item the options chosen together (`itembank.rules.together`).
 
     Refused while a proposal rests on the key. Once a passing score is approved it takes `superseding`: what is published stays until a new
     decision with its own two signatures takes its place.
@@ -164,10 +165,11 @@ def change_key(
     if not reason.strip():
         raise rules.ReasonMissing(what="key")
     key = form_key(session, administration, now)
-    given = options_of(session, administration).get(slot)
-    if given is None:
+    version = versions_of(session, administration).get(slot)
+    if version is None:
         raise rules.FaultyKey(slot=slot)
-    after = rules.check_entry(given, options)
+    given = [option["key"] for option in version.options] if version.choices.most is None else filter(version.choices.allow, options)
+    after = rules.check_entry(list(given), options)
     before = list(key.entries[str(slot)])
     if after == before:
         raise rules.SameKey(slot=slot)
@@ -540,7 +542,7 @@ def policy_at(decision: PassingScoreDecision) -> rules.Policy:
 
 def weigh(session: Session, administration: Administration, found: ScoreRun, inputs: rules.Inputs, policy: rules.Policy) -> Weighed:
     counts = rules.histogram(scores(session, found), found.maximum)
-    options = {slot: len(given) for slot, given in options_of(session, administration).items()}
+    options = {slot: version.choices.answers for slot, version in versions_of(session, administration).items()}
     return Weighed(rules.choose(counts, inputs, policy), rules.lines(entries_of(found.key), options, policy))
 
 

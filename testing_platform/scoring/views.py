@@ -20,6 +20,7 @@ from testing_platform.audit import service as audit
 from testing_platform.examinations import views as examinations
 from testing_platform.examinations.models import Administration
 from testing_platform.itembank.models import FormSlot
+from testing_platform.itembank.rules import together
 from testing_platform.scoring import queries, rules, service
 from testing_platform.scoring.models import PassingScoreDecision
 from testing_platform.web.frame import own_transactions
@@ -211,8 +212,12 @@ def _said() -> dict[str, Any]:
 def change_key(one: Administration, number: int) -> Any:
     how = _text("how")
     options = {"drop": [], "all": [rules.EVERYONE]}.get(how, request.form.getlist("option"))
-    if how not in ("drop", "all") and not options:
-        return _item_page(one, number, "no-option", _said()), 422
+    if how not in ("drop", "all"):
+        if not options:
+            return _item_page(one, number, "no-option", _said()), 422
+        version = service.versions_of(g.session, one).get(number)
+        if version is not None and version.choices.most is not None:
+            options = [together(options)]
     try:
         service.change_key(
             g.session, one, g.person, number, options, _text("reason"), g.now, superseding=request.form.get("superseding") == "yes"

@@ -11,6 +11,7 @@ from testing_platform.audit.models import AuditEntry
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.models import Response
 from testing_platform.delivery.rules import Event, State, Who
+from testing_platform.itembank.models import Form
 from testing_platform.scoring import rules, service
 from testing_platform.scoring.models import Key, PassingScoreDecision, QualifyingResult, RawScore, ScoreRun
 from tests import make
@@ -103,6 +104,21 @@ def test_a_change_needs_a_reason_and_options_of_the_item(session, administration
     with pytest.raises(refusal):
         service.change_key(session, administration, analyst, slot, options, reason, LATER)
     assert session.scalar(select(func.max(Key.number))) in (None, 1)
+
+
+def test_of_a_question_with_several_answers_those_together_are_the_key(session, administration, analyst):
+    make.several(session, session.get_one(Form, administration.form_id), slot=3)
+    key = service.form_key(session, administration, LATER)
+    assert key.entries["3"] == ["a c"]
+    assert rules.raw_score({3: key.entries["3"]}, {3: "a c"}) == 1
+    assert [rules.raw_score({3: key.entries["3"]}, {3: wrong}) for wrong in ("a", "c", "a b")] == [0, 0, 0]
+    assert service.change_key(session, administration, analyst, 3, ["a c", "b d"], "Both pairs are right.", LATER).entries["3"] == [
+        "a c",
+        "b d",
+    ]
+    for faulty in (["c a"], ["a b c"], ["z"]):
+        with pytest.raises(rules.FaultyKey):
+            service.change_key(session, administration, analyst, 3, faulty, "why", LATER)
 
 
 def test_the_key_stays_while_a_proposal_rests_on_it(session, administration, analyst, approver, scored):

@@ -10,6 +10,8 @@ from testing_platform import clock
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.rules import Area, Role
 from testing_platform.audit.models import AuditEntry
+from testing_platform.examinations.models import Administration
+from testing_platform.itembank.models import Form
 from testing_platform.scoring import service
 from testing_platform.scoring.models import Key, PassingScoreDecision, QualifyingResult, ScoreRun
 from tests import make
@@ -135,6 +137,21 @@ def test_a_key_is_changed_with_a_reason_and_kept_in_versions(db, analyst, base):
     assert analyst.post(change, {"how": "drop", "reason": "Unclear."}).status_code == 303
     assert "Item 6: a or b → dropped. Unclear." in text(analyst.get(f"{base}/key"))
     assert "greatest raw score is 5" in text(analyst.get(f"{base}/key"))
+
+
+def test_options_of_a_question_with_several_answers_are_right_together(db, place, analyst, base):
+    with db.write() as session:
+        make.several(session, session.get_one(Form, session.get_one(Administration, place.administration_id).form_id), slot=6)
+    page = text(analyst.get(f"{base}/key"))
+    assert "Item 6 M-" in page
+    assert "Key a c. Another option was chosen more often." in page
+    item = analyst.get(f"{base}/key/items/6").get_data(as_text=True)
+    assert "These options, chosen together" in item
+    assert item.count("item__option--key") == 2
+    assert re.findall(r"<b>(\d+)</b> chose it", item) == ["28", "6", "0", "0"]
+    change = f"{base}/key/items/6/change"
+    assert analyst.post(change, {"how": "some", "option": ["b", "a"], "reason": "Both."}).status_code == 303
+    assert "Item 6: a c → a b. Both." in text(analyst.get(f"{base}/key"))
 
 
 def test_locking_a_key_that_a_figure_points_at_is_a_choice_to_be_stated(db, analyst, base):
