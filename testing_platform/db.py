@@ -79,7 +79,15 @@ class Statement:
     def run(self, connection: Connection, values: dict[str, Any]) -> Any:
         """A driver's cursor. Raises the driver's own errors, which `Database.group` understands."""
         driver: Any = connection.connection.driver_connection
-        return driver.execute(self.sqlite if connection.dialect.name == "sqlite" else self.postgresql, values)
+        return driver.execute(self._text(connection), values)
+
+    def run_each(self, connection: Connection, every: list[dict[str, Any]]) -> None:
+        """The same for many rows, in one round trip or a few."""
+        driver: Any = connection.connection.driver_connection
+        driver.cursor().executemany(self._text(connection), every)
+
+    def _text(self, connection: Connection) -> str:
+        return self.sqlite if connection.dialect.name == "sqlite" else self.postgresql
 
 
 def stamp(connection: Connection, instant: datetime) -> Any:

@@ -19,8 +19,7 @@ from typing import Any
 import structlog
 from flask import Flask
 from flask_babel import Babel
-from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -31,16 +30,16 @@ from testing_platform import assets, bus, clock, errors
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import PROCTORS
 from testing_platform.bus import Hint, open_database
-from testing_platform.db import Database, storage_trouble
+from testing_platform.db import Database, Statement, stamp, storage_trouble
 from testing_platform.delivery import rules as delivery
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery import tokens
 from testing_platform.delivery.answers import message_json
-from testing_platform.delivery.models import Attempt, Contact, MediaKey, Message, Ticket
+from testing_platform.delivery.models import Attempt, MediaKey, Message, Ticket
 from testing_platform.delivery.rules import State
 from testing_platform.proctor import flag_service, flags, link, objects, queries, wire
 from testing_platform.proctor.link import CandidateLink, ConsoleLink, HangUp, Say
-from testing_platform.proctor.models import EvidenceStill, Look, PageEvent, StreamEpoch
+from testing_platform.proctor.models import Look, PageEvent, StreamEpoch
 from testing_platform.proctor.vision import Observation
 from testing_platform.proctor.vision_pool import Pool
 from testing_platform.settings import Settings
@@ -55,6 +54,14 @@ RECHECK_EACH = timedelta(seconds=30)
 CHOOSE_EACH = 10.0
 FORGET_AFTER = timedelta(hours=1)
 Work = Callable[[Session], Any]
+
+# The rows that come all the time: while they are written, answers wait.
+_HEARD = Statement("UPDATE contacts SET live_at = :at WHERE attempt_id = :one")
+_KEEP = Statement(
+    "INSERT INTO evidence_stills (attempt_id, stream, epoch, seq, captured_at, received_at, sha256, size, object_name)"
+    " VALUES (:attempt, :stream, :epoch, :seq, :captured, :now, :sha256, :size, :name)"
+    " ON CONFLICT (attempt_id, stream, epoch, seq) DO NOTHING"
+)
 
 
 @dataclass(eq=False)
@@ -170,15 +177,13 @@ class Live:
             attempts.notice_lost(session, lost, now)
             session.flush()
             if heard:
-                session.connection().execute(
-                    update(Contact).where(Contact.attempt_id == bindparam("one")).values(live_at=bindparam("at")),
-                    [{"one": one, "at": now} for one in sorted(heard)],
-                )
+                at = stamp(session.connection(), now)
+                _HEARD.run_each(session.connection(), [{"one": one, "at": at} for one in sorted(heard)])
             for work in works:
                 try:
                     with session.begin_nested():
                         results.append(work(session))
-                except DBAPIError as problem:
+                except self.db.errors as problem:
                     if storage_trouble(problem):
                         raise
                     results.append(problem)
@@ -336,28 +341,21 @@ class Live:
                 return
 
         def keep(session: Session) -> None:
-            known = session.scalars(
-                select(EvidenceStill).where(
-                    EvidenceStill.attempt_id == one.attempt_id,
-                    EvidenceStill.stream == frame.stream,
-                    EvidenceStill.epoch == frame.epoch,
-                    EvidenceStill.seq == frame.seq,
-                )
-            ).first()
-            if known is None:
-                session.add(
-                    EvidenceStill(
-                        attempt_id=one.attempt_id,
-                        stream=frame.stream,
-                        epoch=frame.epoch,
-                        seq=frame.seq,
-                        captured_at=clock.from_ms(min(frame.capture_ms, 2**42)),
-                        received_at=clock.now(),
-                        sha256=sha256,
-                        size=len(frame.payload),
-                        object_name=name,
-                    )
-                )
+            connection = session.connection()
+            _KEEP.run(
+                connection,
+                {
+                    "attempt": one.attempt_id,
+                    "stream": frame.stream,
+                    "epoch": frame.epoch,
+                    "seq": frame.seq,
+                    "captured": stamp(connection, clock.from_ms(min(frame.capture_ms, 2**42))),
+                    "now": stamp(connection, clock.now()),
+                    "sha256": sha256,
+                    "size": len(frame.payload),
+                    "name": name,
+                },
+            )
 
         await self.store(keep)
         # A kept still is no news for a tile; only who has this candidate before them sees the strip grow.

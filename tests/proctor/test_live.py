@@ -34,8 +34,8 @@ from testing_platform.demo import setup
 from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import ProctorAssignment
 from testing_platform.proctor import flag_service, wire
-from testing_platform.proctor.link import ConsoleLink
-from testing_platform.proctor.live import RECHECK_EACH, Console, Live
+from testing_platform.proctor.link import CandidateLink, ConsoleLink
+from testing_platform.proctor.live import RECHECK_EACH, Candidate, Console, Live
 from testing_platform.proctor.models import EvidenceStill, Flag, FlagFrame, PageEvent, VisionSettings
 from testing_platform.proctor.signals import LIVE
 from testing_platform.storage import Folder, Vault
@@ -121,6 +121,39 @@ def test_what_one_connection_brings_does_not_undo_what_others_store(db, settings
 
 
 # ------------------------------------------------------------ over a real socket
+
+
+@dataclass
+class Nobody:
+    """A socket whose other end says nothing and hears everything."""
+
+    said: list = field(default_factory=list)
+
+    async def send(self, text):
+        self.said.append(json.loads(text))
+
+
+@pytest.mark.both
+def test_a_still_that_is_sent_again_is_kept_once_whatever_its_numbers(db, settings):
+    """The wire has 32 bits for epoch and number."""
+    with db.write() as session:
+        attempt = make.attempt(session)
+    live, most = Live(settings, db), 2**32 - 1
+    one = Candidate(Nobody(), CandidateLink(NOON), attempt.id, attempt.session_id, wrapped_key=live.vault.new_key())
+
+    async def keep():
+        committing = asyncio.create_task(live.commit_forever())
+        for seq in (7, 7, most):
+            await live._keep(one, wire.Frame(wire.EVIDENCE_STILL, 0, most, seq, 1_700_000_000_123, STILL))
+        committing.cancel()
+
+    run(keep())
+    assert [said["seq"] for said in one.socket.said] == [7, 7, most]
+    with db.read() as session:
+        kept = session.scalars(select(EvidenceStill).order_by(EvidenceStill.seq)).all()
+    assert [(still.epoch, still.seq) for still in kept] == [(most, 7), (most, most)]
+    assert kept[0].captured_at == clock.from_ms(1_700_000_000_123)
+    assert clock.now() - kept[0].received_at < timedelta(minutes=1)
 
 
 @pytest.fixture(scope="module")
