@@ -5,7 +5,9 @@ from testing_platform.accounts import models as accounts
 from testing_platform.audit import models as audit
 from testing_platform.db import Base
 from testing_platform.delivery import models as delivery
+from testing_platform.delivery import orders
 from testing_platform.examinations import models as examinations
+from testing_platform.itembank import form_models
 from testing_platform.itembank import models as itembank
 from testing_platform.notices import models as notices
 from testing_platform.proctor import models as proctor
@@ -13,4 +15,17 @@ from testing_platform.scoring import models as scoring
 
 metadata = Base.metadata
 
-__all__ = ["accounts", "audit", "bus", "delivery", "examinations", "itembank", "metadata", "notices", "proctor", "scoring"]
+__all__ = [
+    "accounts",
+    "audit",
+    "bus",
+    "delivery",
+    "examinations",
+    "form_models",
+    "itembank",
+    "metadata",
+    "notices",
+    "orders",
+    "proctor",
+    "scoring",
+]

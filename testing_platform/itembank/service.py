@@ -360,13 +360,18 @@ def compose_form(session: Session, bank: Bank, name: str, codes: list[str], time
         chosen[code] = version
     if missing := [code for code in codes if code not in chosen]:
         raise UnknownItem(codes=missing)
-    digest = rules.content_digest({"items": [chosen[code].digest for code in codes]})
+    return keep_form(session, bank, name, [chosen[code] for code in codes], time_limit, now)
+
+
+def keep_form(session: Session, bank: Bank, name: str, versions: Sequence[ItemVersion], time_limit: timedelta, now: datetime) -> Form:
+    """A form of exactly these versions, in this order; the next number of its name."""
+    digest = rules.content_digest({"items": [version.digest for version in versions]})
     last = session.scalar(select(func.max(Form.number)).where(Form.bank_id == bank.id, Form.name == name)) or 0
     form = Form(bank_id=bank.id, name=name, number=last + 1, time_limit=time_limit, digest=digest, created_at=now)
-    form.slots = [FormSlot(slot=slot, item_version_id=chosen[code].id) for slot, code in enumerate(codes, 1)]
+    form.slots = [FormSlot(slot=slot, item_version_id=version.id) for slot, version in enumerate(versions, 1)]
     session.add(form)
     session.flush()
-    audit.record(session, "form.composed", f"form:{form.id}", now, digest=digest, items=len(codes))
+    audit.record(session, "form.composed", f"form:{form.id}", now, digest=digest, items=len(versions))
     return form
 
 

@@ -1,0 +1,200 @@
+"""What assembly and the pages of forms read from the bank."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import msgspec
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, joinedload
+
+from testing_platform.digests import canonical
+from testing_platform.itembank import queries, rules
+from testing_platform.itembank.assembly.blueprint import Blueprint
+from testing_platform.itembank.assembly.figures import Irt
+from testing_platform.itembank.assembly.pool import PoolItem
+from testing_platform.itembank.form_models import Assembly, BlueprintVersion, FormPlan, LoftDraw
+from testing_platform.itembank.models import Bank, Form, FormSlot, Item, ItemStatistics, ItemVersion
+from testing_platform.itembank.rules import Kind, Policy, Security, State
+
+
+@dataclass(frozen=True)
+class Known:
+    """What answers have shown of a version, over its administrations, each by its newest analysis and weighed by its candidates."""
+
+    n: int
+    share: float
+    item_total: float | None
+    seconds: float | None
+    irt: Irt | None
+
+
+def known(session: Session, version_ids: Iterable[int], least: int) -> dict[int, Known]:
+    """The versions that at least `least` candidates have answered."""
+    wanted = set(version_ids)
+    newest: dict[tuple[int, int | None], ItemStatistics] = {}
+    for row in session.scalars(select(ItemStatistics).order_by(ItemStatistics.id)):
+        if row.version_id in wanted:
+            newest[row.version_id, row.administration_id] = row
+    rows: dict[int, list[ItemStatistics]] = {}
+    for row in newest.values():
+        rows.setdefault(row.version_id, []).append(row)
+    found = {}
+    for version_id, of_one in rows.items():
+        n = sum(row.n for row in of_one)
+        if n < least:
+            continue
+        told = [row for row in of_one if row.discrimination is not None]
+        timed = [row for row in of_one if row.median_time is not None]
+        irt = next((row.irt for row in reversed(of_one) if row.irt), None)
+        found[version_id] = Known(
+            n=n,
+            share=sum(float(row.difficulty) * row.n for row in of_one) / n,
+            item_total=_weighed([(float(row.discrimination or 0), row.n) for row in told]),
+            seconds=_weighed([(row.median_time.total_seconds(), row.n) for row in timed if row.median_time]),
+            irt=Irt(float(irt["a"]), float(irt["b"]), float(irt.get("c") or 0)) if irt else None,
+        )
+    return found
+
+
+def _weighed(pairs: Sequence[tuple[float, int]]) -> float | None:
+    return sum(value * n for value, n in pairs) / sum(n for _, n in pairs) if pairs else None
+
+
+def forms_ago(session: Session, bank_id: int, before: Form | None = None) -> tuple[dict[int, int], dict[int, int]]:
+    """For each item: how many locked forms ago it last stood in one (1 is the newest), and in how many it stood; `before`: those locked before this one."""
+    chosen = select(Form.id).where(Form.bank_id == bank_id, Form.locked_at.is_not(None)).order_by(Form.locked_at.desc(), Form.id.desc())
+    if before is not None:
+        chosen = chosen.where(Form.id < before.id)
+    back = {form_id: number for number, form_id in enumerate(session.scalars(chosen), 1)}
+    rows = session.execute(
+        select(FormSlot.form_id, ItemVersion.item_id)
+        .join(ItemVersion, ItemVersion.id == FormSlot.item_version_id)
+        .join(Form, Form.id == FormSlot.form_id)
+        .where(Form.bank_id == bank_id)
+    )
+    newest: dict[int, int] = {}
+    times: dict[int, int] = {}
+    for form_id, item_id in rows:
+        if form_id in back:
+            newest[item_id] = min(newest.get(item_id, back[form_id]), back[form_id])
+            times[item_id] = times.get(item_id, 0) + 1
+    return newest, times
+
+
+def pool(session: Session, bank: Bank, blueprint: Blueprint, today: date) -> list[PoolItem]:
+    """What the blueprint may choose from: secure items in use or on trial that have not expired and that the test page can give."""
+    versions = session.scalars(
+        select(ItemVersion)
+        .join(Item, Item.id == ItemVersion.item_id)
+        .options(joinedload(ItemVersion.item))
+        .where(
+            Item.bank_id == bank.id,
+            ItemVersion.variant_of_id.is_(None),
+            ItemVersion.state.in_(rules.USABLE),
+            Item.security == Security.SECURE,
+            (Item.expires_on.is_(None)) | (Item.expires_on > today),
+        )
+    ).all()
+    # Of an item that has one version in use and a newer one on trial, the one in use.
+    usable: dict[int, ItemVersion] = {}
+    for version in sorted(versions, key=lambda version: version.state == State.ACTIVE):
+        if version.choices.playable and version.bounds is None:
+            usable[version.item_id] = version
+    return pool_items(session, bank, blueprint, sorted(usable.values(), key=lambda version: version.item.code))
+
+
+def pool_items(
+    session: Session, bank: Bank, blueprint: Blueprint, versions: Sequence[ItemVersion], before: Form | None = None
+) -> list[PoolItem]:
+    """These versions as assembly sees them: measured figures where enough candidates have answered, else what the blueprint expects of their word."""
+    policy = Policy.of(bank.policy)
+    measured = known(session, [version.id for version in versions], policy.pilot_candidates)
+    newest, times = forms_ago(session, bank.id, before)
+    by_item = {version.item_id: version.id for version in versions}
+    enemies = queries.enemies_of(session, by_item)
+    expected = blueprint.expected
+    found = []
+    for version in versions:
+        shown = measured.get(version.id)
+        item = version.item
+        found.append(
+            PoolItem(
+                id=version.id,
+                code=item.code,
+                area=item.area,
+                level=item.level or "",
+                share=shown.share if shown else expected.shares.get(version.difficulty, blueprint.mean),
+                seconds=(shown and shown.seconds) or expected.seconds,
+                item_total=expected.item_total if shown is None or shown.item_total is None else shown.item_total,
+                irt=shown.irt if shown else None,
+                key=_place_of_key(version),
+                passage=version.stimulus.code if version.stimulus else None,
+                calculator=item.calculator,
+                pilot=version.state == State.PILOT,
+                forms_ago=newest.get(version.item_id),
+                exposures=times.get(version.item_id, 0),
+                measured=shown is not None,
+                enemies=frozenset(by_item[other] for other in enemies.get(version.item_id, ()) if other in by_item),
+            )
+        )
+    return found
+
+
+def _place_of_key(version: ItemVersion) -> int | None:
+    if version.kind != Kind.SINGLE or len(version.correct) != 1:
+        return None
+    return [str(option["key"]) for option in version.options].index(version.correct[0])
+
+
+def pool_digest(pool: Sequence[PoolItem]) -> str:
+    told = [msgspec.to_builtins(item) | {"enemies": sorted(item.enemies)} for item in pool]
+    return hashlib.sha256(canonical(told)).hexdigest()
+
+
+def blueprints(session: Session) -> list[BlueprintVersion]:
+    """The newest version of each, by bank and name."""
+    newest = select(func.max(BlueprintVersion.id)).group_by(BlueprintVersion.bank_id, BlueprintVersion.name)
+    return list(session.scalars(select(BlueprintVersion).where(BlueprintVersion.id.in_(newest)).order_by(BlueprintVersion.name)))
+
+
+def versions_of(session: Session, one: BlueprintVersion) -> list[BlueprintVersion]:
+    return list(
+        session.scalars(
+            select(BlueprintVersion)
+            .where(BlueprintVersion.bank_id == one.bank_id, BlueprintVersion.name == one.name)
+            .order_by(BlueprintVersion.number.desc())
+        )
+    )
+
+
+def assemblies_of(session: Session, one: BlueprintVersion) -> list[Assembly]:
+    ids = [version.id for version in versions_of(session, one)]
+    return list(session.scalars(select(Assembly).where(Assembly.blueprint_id.in_(ids)).order_by(Assembly.id.desc())))
+
+
+def slots_of(session: Session, form: Form) -> list[FormSlot]:
+    return list(session.scalars(select(FormSlot).where(FormSlot.form_id == form.id).order_by(FormSlot.slot)))
+
+
+def plan_of(session: Session, form_id: int) -> FormPlan | None:
+    return session.get(FormPlan, form_id)
+
+
+def names(codes: Mapping[str, str], bank: Bank) -> dict[str, str]:
+    """The words for content areas: the bank's, under those that the blueprint says itself."""
+    return {str(area["code"]): str(area["title"]) for area in bank.areas} | dict(codes)
+
+
+def drawn_items(session: Session, pool_id: int) -> dict[str, int]:
+    """In how many forms drawn from the pool each item stood."""
+    rows = session.execute(
+        select(Item.code, func.count())
+        .join(ItemVersion, ItemVersion.item_id == Item.id)
+        .join(FormSlot, FormSlot.item_version_id == ItemVersion.id)
+        .join(LoftDraw, LoftDraw.form_id == FormSlot.form_id)
+        .where(LoftDraw.pool_id == pool_id)
+        .group_by(Item.code)
+    )
+    return dict(rows)

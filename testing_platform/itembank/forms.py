@@ -1,0 +1,225 @@
+"""What people do with blueprints and forms: keep a version, ask for forms, take what was assembled."""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from testing_platform import errors
+from testing_platform.accounts.models import Person
+from testing_platform.audit import service as audit
+from testing_platform.digests import canonical
+from testing_platform.itembank import form_queries, service
+from testing_platform.itembank.assembly import blueprint as blueprints
+from testing_platform.itembank.assembly import loft
+from testing_platform.itembank.assembly.assemble import Outcome, assemble
+from testing_platform.itembank.assembly.blueprint import Blueprint
+from testing_platform.itembank.assembly.pool import PoolItem
+from testing_platform.itembank.form_models import Assembly, BlueprintVersion, FormPlan, LoftDraw, LoftPool
+from testing_platform.itembank.models import Bank, Form, ItemVersion
+
+LETTERS = "ABCDEFGHIJKLMNOPQRST"
+SECONDS = 60
+
+
+class UnknownAreas(errors.Refusal):
+    """The blueprint names areas that the bank does not have."""
+
+    code = "unknown-areas"
+
+
+def keep_blueprint(
+    session: Session, bank: Bank, document: Mapping[str, Any], now: datetime, author: Person | None = None
+) -> BlueprintVersion:
+    """The version that says this: the newest one when nothing changed, else a new one. Raises FaultyBlueprint and UnknownAreas."""
+    found = blueprints.of(document)
+    areas = {str(area["code"]) for area in bank.areas}
+    if areas and (unknown := {cell.area for section in found.sections for cell in section.cells} - areas):
+        raise UnknownAreas(areas=sorted(unknown))
+    digest = hashlib.sha256(canonical(document)).hexdigest()
+    chosen = select(BlueprintVersion).where(BlueprintVersion.bank_id == bank.id, BlueprintVersion.name == found.name)
+    newest = session.scalars(chosen.order_by(BlueprintVersion.number.desc())).first()
+    if newest is not None and newest.digest == digest:
+        return newest
+    kept = BlueprintVersion(
+        bank_id=bank.id,
+        name=found.name,
+        number=(newest.number if newest else 0) + 1,
+        content=dict(document),
+        digest=digest,
+        created_at=now,
+        author_id=author.id if author else None,
+    )
+    session.add(kept)
+    session.flush()
+    audit.record(session, "blueprint.version", f"blueprint:{kept.id}", now, kept.author_id, digest=digest)
+    return kept
+
+
+def ask(
+    session: Session, one: BlueprintVersion, forms: int, seed: int, now: datetime, person: Person | None = None, seconds: int = SECONDS
+) -> Assembly:
+    """Ask for parallel forms. Raises BadRequest for more forms than there are letters, or none."""
+    if not 1 <= forms <= blueprints.MOST_FORMS or not 0 <= seed < 2**31 or not 1 <= seconds <= 3600:
+        raise errors.BadRequest(why="out-of-range")
+    found = Assembly(
+        blueprint_id=one.id,
+        forms=forms,
+        seed=seed,
+        seconds=seconds,
+        state="asked",
+        asked_at=now,
+        asked_by_id=person.id if person else None,
+        result={},
+    )
+    session.add(found)
+    session.flush()
+    session.refresh(found)
+    audit.record(session, "assembly.asked", f"assembly:{found.id}", now, found.asked_by_id, blueprint=one.digest, forms=forms, seed=seed)
+    return found
+
+
+def read_pool(session: Session, asked: Assembly, today: date) -> tuple[Blueprint, list[PoolItem]]:
+    found = blueprints.of(asked.blueprint.content)
+    return found, form_queries.pool(session, asked.blueprint.bank, found, today)
+
+
+def try_now(session: Session, asked: Assembly, today: date, now: datetime) -> bool:
+    """The quick way, while somebody waits; says whether that answered it. What it cannot answer is left to the worker."""
+    found, pool = read_pool(session, asked, today)
+    try:
+        outcome = assemble(found, pool, asked.forms, asked.seed, thorough=False)
+    except errors.Refusal as refusal:
+        refuse(session, asked, refusal, now)
+        return True
+    if outcome.state == "unmet" or (outcome.state == "short" and not outcome.proved):
+        return False
+    take(session, asked, outcome, form_queries.pool_digest(pool), now)
+    return True
+
+
+def refuse(session: Session, asked: Assembly, refusal: errors.Refusal, now: datetime) -> None:
+    asked.began_at, asked.ended_at, asked.state = asked.began_at or now, now, "refused"
+    asked.result = {"refusal": refusal.code, "facts": refusal.facts}
+    audit.record(session, "assembly.ended", f"assembly:{asked.id}", now, asked.asked_by_id, state="refused")
+
+
+def result_of(outcome: Outcome) -> dict[str, Any]:
+    """What is kept of an outcome, and what the command prints."""
+    return {
+        "state": outcome.state,
+        "way": outcome.way,
+        "seed": outcome.seed,
+        "proved": outcome.proved,
+        "distance": outcome.distance,
+        "bound": outcome.bound,
+        "gap": outcome.gap,
+        "seconds": round(outcome.seconds, 3),
+        "forms": [[item.code for item in form] for form in outcome.forms],
+        "anchor": [item.code for item in outcome.anchor],
+        "shortages": [asdict(row) for row in outcome.shortages],
+        # A form without any reliability has none to write down: JSON knows no infinity.
+        "lines": [asdict(line) | {"got": line.got if math.isfinite(line.got) else None, "met": line.met} for line in outcome.lines],
+    }
+
+
+def take(session: Session, asked: Assembly, outcome: Outcome, pool_digest: str, now: datetime) -> list[Form]:
+    """Keep what came of it; forms that meet everything become forms of the bank, not locked yet."""
+    asked.began_at, asked.ended_at, asked.state = asked.began_at or now, now, outcome.state
+    asked.pool_digest, asked.result = pool_digest, result_of(outcome)
+    audit.record(
+        session, "assembly.ended", f"assembly:{asked.id}", now, asked.asked_by_id, state=outcome.state, pool=pool_digest, seed=asked.seed
+    )
+    if outcome.state != "met":
+        return []
+    found = blueprints.of(asked.blueprint.content)
+    return [
+        keep_form(session, asked.blueprint, found, f"{found.name}-{LETTERS[number]}", form, now, asked)
+        for number, form in enumerate(outcome.forms)
+    ]
+
+
+def keep_form(
+    session: Session, one: BlueprintVersion, found: Blueprint, name: str, items: Sequence[PoolItem], now: datetime, asked: Assembly | None
+) -> Form:
+    """These items as a form, with its sections and its unscored slots."""
+    by_id = {version.id: version for version in session.scalars(select(ItemVersion).where(ItemVersion.id.in_([item.id for item in items])))}
+    limit = timedelta(minutes=sum(section.minutes for section in found.sections))
+    form = service.keep_form(session, one.bank, name, [by_id[item.id] for item in items], limit, now)
+    placed = [(slot, found.section_of(item.area, item.level, item.calculator) or 0) for slot, item in enumerate(items, 1)]
+    sections = []
+    for at, group in groupby(placed, key=lambda pair: pair[1]):
+        slots = [slot for slot, _ in group]
+        section = found.sections[at]
+        sections.append({"name": section.name, "title": section.title, "minutes": section.minutes, "first": slots[0], "last": slots[-1]})
+    session.add(
+        FormPlan(
+            form_id=form.id,
+            assembly_id=asked.id if asked else None,
+            sections=sections,
+            unscored=[slot for slot, item in enumerate(items, 1) if item.pilot],
+            shuffle_items=found.shuffle_items,
+            shuffle_options=found.shuffle_options,
+        )
+    )
+    session.flush()
+    return form
+
+
+class Locked(errors.Refusal):
+    """A form that is in use does not change; a new one is made."""
+
+    code = "form-locked"
+
+
+def set_shuffle(session: Session, form: Form, items: bool, options: bool, now: datetime, person: Person) -> None:
+    """Whether each candidate has an order of their own. Raises Locked."""
+    if form.locked_at is not None:
+        raise Locked(form=form.id)
+    plan = form_queries.plan_of(session, form.id)
+    if plan is None:
+        plan = FormPlan(form_id=form.id, sections=[], unscored=[])
+        session.add(plan)
+    plan.shuffle_items, plan.shuffle_options = items, options
+    session.flush()
+    audit.record(session, "form.order", f"form:{form.id}", now, person.id, items=items, options=options)
+
+
+def freeze(session: Session, one: BlueprintVersion, cap: float, seed: int, today: date, now: datetime) -> LoftPool:
+    """A pool for forms drawn for each candidate. Raises loft.PoolTooSmall."""
+    pool = form_queries.pool(session, one.bank, blueprints.of(one.content), today)
+    frozen = loft.freeze(one.content, pool, cap, seed)
+    kept = LoftPool(blueprint_id=one.id, seed=seed, content=frozen.content(), digest=frozen.digest(), frozen_at=now)
+    session.add(kept)
+    session.flush()
+    session.refresh(kept)
+    audit.record(session, "pool.frozen", f"pool:{kept.id}", now, digest=kept.digest, cap=str(cap))
+    return kept
+
+
+def draw(session: Session, pool: LoftPool, seed: int, now: datetime) -> LoftDraw:
+    """The locked form of this seed; drawn before, it is found again. Raises loft.NoDraw."""
+    found = session.scalars(select(LoftDraw).where(LoftDraw.pool_id == pool.id, LoftDraw.seed == seed)).first()
+    if found is not None:
+        return found
+    items = loft.FrozenPool.of(pool.content).draw(seed)
+    form = keep_form(session, pool.blueprint, blueprints.of(pool.blueprint.content), f"{pool.blueprint.name}-L{pool.id}", items, now, None)
+    service.lock_form(session, form, now)
+    drawn = LoftDraw(pool_id=pool.id, seed=seed, form_id=form.id, drawn_at=now)
+    session.add(drawn)
+    session.flush()
+    audit.record(session, "form.drawn", f"form:{form.id}", now, pool=pool.digest, seed=seed)
+    return drawn
+
+
+def exposure(session: Session, pool: LoftPool) -> dict[str, float]:
+    """The share of drawn forms in which each item stood, by its code."""
+    draws = session.scalar(select(func.count()).select_from(LoftDraw).where(LoftDraw.pool_id == pool.id)) or 0
+    rows = form_queries.drawn_items(session, pool.id)
+    return {code: times / draws for code, times in rows.items()} if draws else {}
