@@ -83,6 +83,10 @@ def slots(session: Session, form_id: int) -> list[dict[str, Any]]:
                 # None of a single answer, 0 without a limit.
                 "most": version.max_choices if version.kind == Kind.MULTIPLE else None,
                 "language": version.language,
+                "passage": version.stimulus_id,
+                # Whether its options may change places, and which of them may not.
+                "shuffle": version.shuffle,
+                "fixed": frozenset(option["key"] for option in version.options if option.get("fixed")),
                 "stimulus": None if stimulus is None else {"title": stimulus.title, "html": Markup(stimulus.html)},
             }
         )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from testing_platform import bus, errors
 from testing_platform.audit import service as audit
-from testing_platform.delivery import rules
+from testing_platform.delivery import orders, rules
 from testing_platform.delivery.models import (
     Attempt,
     Beat,
@@ -169,6 +169,7 @@ def begin(session: Session, attempt: Attempt, device: str, now: datetime) -> Non
     attempt.device = device
     attempt.clock = replace(attempt.clock, started_at=now)
     attempt.contact.http_at = now
+    orders.fix(session, attempt)
     move(session, attempt, Event.BEGIN, Who.CANDIDATE, now, attempt.person_id, form=attempt.form_id)
 
 

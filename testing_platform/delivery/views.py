@@ -12,7 +12,7 @@ from testing_platform import clock, errors
 from testing_platform.accounts import service as accounts
 from testing_platform.accounts.permissions import allowed
 from testing_platform.accounts.rules import Area
-from testing_platform.delivery import facility, notices, objects, queries, rules, service, tokens
+from testing_platform.delivery import facility, notices, objects, orders, queries, rules, service, tokens
 from testing_platform.delivery.models import Attempt
 from testing_platform.delivery.rules import State
 from testing_platform.examinations.models import Appointment
@@ -315,7 +315,9 @@ def test(attempt: Attempt) -> Any:
         "journal_key": journal_key(attempt.id),
         "shortcuts": True,
     }
-    return _page("delivery/test.html", attempt, player=player, slots=queries.slots(g.session, attempt.form_id))
+    return _page(
+        "delivery/test.html", attempt, player=player, slots=orders.laid_out(g.session, attempt, queries.slots(g.session, attempt.form_id))
+    )
 
 
 @bp.get("/attempts/<int:attempt_id>/receipt")
