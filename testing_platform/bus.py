@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import BigInteger, Index, func, literal_column, select, tuple_
+from sqlalchemy import BigInteger, Index, func, literal_column, select, text, tuple_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.sql.functions import GenericFunction
@@ -46,6 +46,10 @@ def _number(element: object, compiler: object, **more: object) -> str:
 
 
 HORIZON = literal_column("CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)", BigInteger)
+
+
+# A row whose transaction this server has yet to begin came from another one, in a copy that was restored; it would be told as news one day.
+ADOPT = text("UPDATE events SET txid = 0 WHERE txid >= CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS TEXT) AS BIGINT)")
 
 
 class Event(Base):

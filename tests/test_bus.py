@@ -6,10 +6,12 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from testing_platform import bus
-from testing_platform.bus import Ears, Hint, Place
+from testing_platform.bus import Ears, Hint, Place, open_database
+from testing_platform.migrations import upgrade
 from tests.make import NOON
 
 pytestmark = pytest.mark.both
@@ -126,6 +128,24 @@ def test_a_reader_that_begins_while_a_transaction_is_open_sees_what_that_one_bri
         a.commit()
     reader.read()
     assert reader.words == ["a"]
+
+
+@on_postgres
+def test_what_was_restored_from_another_server_is_never_told_as_news(own_settings):
+    """There it was written by a transaction whose number this server has yet to reach."""
+    db = open_database(own_settings)
+    upgrade(db)
+    with db.write() as session:
+        say(session, "old")
+        session.execute(update(bus.Event).values(txid=bus.Event.txid + 6))
+    upgrade(db)
+    reader, words = Reader(db), [str(number) for number in range(12)]
+    for word in words:
+        with db.write() as session:
+            say(session, word)
+    reader.read()
+    assert reader.words == words
+    db.close()
 
 
 def test_places_are_ordered_by_transaction_first():

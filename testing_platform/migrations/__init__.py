@@ -6,6 +6,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from testing_platform import assets
+from testing_platform.bus import ADOPT
 from testing_platform.db import Database
 
 
@@ -31,4 +32,6 @@ def upgrade(db: Database, to: str = "head") -> None:
         with db.engine.connect().execution_options(writes=True, patient=True) as connection:
             found.attributes["connection"] = connection
             command.upgrade(found, to)
+            if not db.sqlite and to == "head":
+                connection.execute(ADOPT)
             connection.commit()
