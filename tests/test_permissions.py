@@ -102,6 +102,7 @@ EXPECTED = {
     "/analyst/forms/<int:form_id>": ANALYST,
     "/candidate/attempts/<int:attempt_id>/result": CANDIDATE,
     "/analyst/administrations/<int:administration_id>/results": ANALYST,
+    "/analyst/administrations/<int:administration_id>/results/letter": {"analyst"},
     "/analyst/administrations/<int:administration_id>/pass-fail.<any(csv, json, neogov):format>": ANALYST,
     "/scheduler/": SCHEDULER,
     # Of an administration with results; of another one a scheduler is told nothing.

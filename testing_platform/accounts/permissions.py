@@ -78,6 +78,7 @@ TABLE: dict[str, Line] = {
     "passing_score.propose": Line(ANALYST, "administration"),
     "passing_score.decide": Line(ANALYSTS, "administration"),
     "result.list": Line(ANALYSTS, "administration"),
+    "result.letter": Line(ANALYST, "administration"),
     # scheduler: names and PASS, never a score
     "scheduler.home": Line(SCHEDULER),
     "interview.list": Line(SCHEDULER, "released_administration"),

@@ -34,6 +34,12 @@ class UnknownCode(errors.Refusal):
     code = "unknown-code"
 
 
+class FaultyAddress(errors.Refusal):
+    """`why`: not-an-address, or in-use by somebody else."""
+
+    code = "faulty-address"
+
+
 class LinkEnded(errors.Refusal):
     """The one-time link was used or is too old."""
 
@@ -105,6 +111,23 @@ def find_by_code(session: Session, secret: bytes, typed: str, now: datetime) -> 
     if code is None or code.ended_at is not None or now >= code.expires_at or code.person.closed_at:
         raise UnknownCode
     return code.person
+
+
+def correct_email(session: Session, person: Person, email: str, by: Person, now: datetime) -> None:
+    """Mail goes there from now on, and links to sign in do too. The trail says that it was corrected, and no address. Raises FaultyAddress."""
+    email = email.strip().lower()
+    if email == person.email:
+        return
+    local, at, domain = email.partition("@")
+    if not (local and at and "." in domain.strip(".") and len(email) <= 200) or any(
+        sign.isspace() or sign in ",;<>@" for sign in local + domain
+    ):
+        raise FaultyAddress(why="not-an-address")
+    if session.scalars(select(Person.id).where(Person.email == email)).first() is not None:
+        raise FaultyAddress(why="in-use")
+    person.email = email
+    session.flush()
+    audit.record(session, "person.address_corrected", f"person:{person.id}", now, by.id)
 
 
 def with_role(session: Session, role: Role) -> list[Person]:

@@ -7,6 +7,7 @@ def acts() -> dict[str, str]:
     return {
         # accounts
         "person.added": _("Person added"),
+        "person.address_corrected": _("E-mail address corrected"),
         "password.set": _("Password and second factor set"),
         "signed-in": _("Signed in"),
         "signed-out": _("Signed out"),
@@ -79,6 +80,7 @@ def acts() -> dict[str, str]:
         "passing_score.approved": _("Passing score approved, results released"),
         "passing_score.withdrawn": _("Passing score withdrawn"),
         "passing_score.superseded": _("Passing score superseded"),
+        "result.letter_sent_again": _("Letter about a result sent again"),
         "results.exported": _("Results exported"),
         "interviews.invited": _("Candidates invited to interviews"),
         "interview.withdrawn": _("Interview invitation taken back"),

@@ -41,6 +41,11 @@ def write(
     return notice
 
 
+def write_again(session: Session, notice: Notice, person: Person, now: datetime) -> Notice:
+    """The same letter once more, to the address that the person has now; the one that did not arrive stays as it was."""
+    return write(session, person, notice.template, notice.subject, notice.text, now, notice.calendar, notice.html)
+
+
 def due(session: Session, now: datetime, limit: int = 50) -> list[Notice]:
     return list(session.scalars(select(Notice).where(Notice.state == "queued", Notice.next_try_at <= now).order_by(Notice.id).limit(limit)))
 

@@ -15,8 +15,12 @@ def mail_results(db: Database, settings: Settings, now: datetime) -> int:
     with db.read() as reading:
         ids = results.letters_due(reading)
         due = results.write_letters(reading, settings, ids) if ids else []
+        gone = results.letters_of_no_result(reading, settings)
     count = 0
     for first in range(0, len(due), BATCH):
         with db.write() as session:
             count += results.tell(session, due[first : first + BATCH], now)
+    for first in range(0, len(gone), BATCH):
+        with db.write() as session:
+            count += results.tell_of_no_result(session, gone[first : first + BATCH], now)
     return count

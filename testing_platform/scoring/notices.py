@@ -150,6 +150,31 @@ def result(settings: Settings, person: Person, administration: Administration, o
     return Letter(f"result-{'changed-' if outcome.changed else ''}{kind}/1", subject, "\n\n".join(said))
 
 
+def no_result(settings: Settings, person: Person, administration: Administration, taken_on: date) -> Letter:
+    """For one whose result a later decision took back without another in its place (R66: a changed decision is told anew)."""
+    title, code = administration.examination.title, administration.examination.bulletin.job_class.code
+    with in_language_of(person):
+        said = [
+            greeting(person),
+            _(
+                "We wrote to you before about your test for %(title)s (class code %(code)s) on %(day)s. The Personnel Department looked at the "
+                "tests again, and two people signed a new decision.",
+                title=title,
+                code=code,
+                day=local_day(taken_on),
+            ),
+            _(
+                "The result that we told you does not stand any more, and there is no new one yet: your test is being looked at again. We are "
+                "sorry for the uncertainty. We will write to you when it is decided."
+            ),
+            _("If you have an interview date, the Personnel Department will write to you about it. You need not do anything until then."),
+            _("You can also read this on your page:") + f"\n{settings.public_url}/candidate/",
+            *closing(settings, person),
+        ]
+        subject = _("Your test result does not stand any more: %(title)s", title=title)
+    return Letter("result-taken-back/1", subject, "\n\n".join(said))
+
+
 @dataclass(frozen=True)
 class Meeting:
     """One interview as its candidate is told of it."""

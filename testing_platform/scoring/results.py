@@ -10,12 +10,15 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, joinedload, lazyload
 
-from testing_platform import errors
+from testing_platform import bus, errors
+from testing_platform.accounts import service as accounts
 from testing_platform.accounts.models import Person
 from testing_platform.audit import service as audit
+from testing_platform.bus import Event
 from testing_platform.delivery.models import Attempt
 from testing_platform.digests import canonical
 from testing_platform.examinations.models import Administration, Appointment, TestSession
+from testing_platform.notices import service as outbox
 from testing_platform.notices.models import Notice
 from testing_platform.scoring import dates, interviews, notices
 from testing_platform.scoring.interviews import Plan, Slot
@@ -27,6 +30,12 @@ class NotReleased(errors.Refusal):
     """Nobody has passed or failed: the passing score is not signed by two people."""
 
     code = "not-released"
+
+
+class NothingToSendAgain(errors.Refusal):
+    """The letter about this result did arrive, or is on its way."""
+
+    code = "nothing-to-send-again"
 
 
 class StillPasses(errors.Refusal):
@@ -93,6 +102,9 @@ def retest_months(administration: Administration) -> int:
     return int(content.get("policy", {}).get("retest", {}).get("months", 24))
 
 
+# An event of an attempt: its candidate was told that the result told before stands no more and that no other is in its place.
+TAKEN_BACK = "result.taken_back"
+
 # --- letters about results ------------------------------------------------------------------------------------------------------------------
 
 
@@ -131,12 +143,13 @@ def write_letters(session: Session, settings: Settings, ids: Sequence[int]) -> l
         .options(lazyload(QualifyingResult.attempt), lazyload(QualifyingResult.decision), lazyload(QualifyingResult.person))
     ).all()
     told = _last_told(session, [row[0].attempt_id for row in rows])
+    taken_back = _taken_back(session, list(told))
     found = []
     for result, person, started_at, zone, administration_id in rows:
         # Once for all of them: a bulletin is long.
         administration = session.get_one(Administration, administration_id)
         before, at = told.get(result.attempt_id, (None, None))
-        if before == result.outcome:
+        if before == result.outcome and result.attempt_id not in taken_back:
             found.append(Due(result.id, person, None, at))
             continue
         began = started_at or result.released_at
@@ -148,6 +161,71 @@ def write_letters(session: Session, settings: Settings, ids: Sequence[int]) -> l
         )
         found.append(Due(result.id, person, notices.result(settings, person, administration, outcome)))
     return found
+
+
+def _taken_back(session: Session, attempt_ids: Sequence[int]) -> set[int]:
+    """Attempts whose candidate was told last that there is no result any more."""
+    rows = session.execute(
+        select(Event.attempt_id, func.max(Event.at))
+        .where(Event.kind == TAKEN_BACK, Event.attempt_id.in_(attempt_ids))
+        .group_by(Event.attempt_id)
+    )
+    said = {attempt_id: at for attempt_id, at in rows if attempt_id is not None}
+    told = _last_told(session, list(said))
+    return {attempt_id for attempt_id, at in said.items() if at >= told[attempt_id][1]}
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A result that was told, of an attempt that the decision in force does not score."""
+
+    attempt_id: int
+    person: Person
+    letter: notices.Letter
+
+
+def letters_of_no_result(session: Session, settings: Settings) -> list[Gone]:
+    """For those who were told a result that stands no more, without another in its place. Only reads."""
+    in_force = select(PassingScoreDecision.administration_id).where(PassingScoreDecision.outcome == "approved")
+    scored = (
+        select(QualifyingResult.attempt_id)
+        .join(PassingScoreDecision, PassingScoreDecision.id == QualifyingResult.decision_id)
+        .where(PassingScoreDecision.outcome == "approved")
+    )
+    rows = session.execute(
+        select(Attempt, TestSession)
+        .join(TestSession, TestSession.id == Attempt.session_id)
+        .where(
+            Attempt.id.in_(select(QualifyingResult.attempt_id).where(QualifyingResult.mailed_at.is_not(None))),
+            Attempt.id.not_in(scored),
+            TestSession.administration_id.in_(in_force),
+        )
+        .order_by(Attempt.id)
+    ).all()
+    known = _taken_back(session, [attempt.id for attempt, _place in rows])
+    return [
+        Gone(
+            attempt.id,
+            attempt.person,
+            notices.no_result(settings, attempt.person, place.administration, dates.local_day(began, place.zone)),
+        )
+        for attempt, place in rows
+        if attempt.id not in known and (began := attempt.started_at) is not None
+    ]
+
+
+def tell_of_no_result(session: Session, gone: Sequence[Gone], now: datetime) -> int:
+    """Put these letters into the outbox, once for each time that a result was told and taken back; returns how many."""
+    ids = [one.attempt_id for one in gone]
+    # Another worker that writes the same letters waits here, and then sees that they are written.
+    session.execute(select(QualifyingResult.id).where(QualifyingResult.attempt_id.in_(ids)).with_for_update())
+    known = _taken_back(session, ids)
+    found = [one for one in gone if one.attempt_id not in known]
+    for one in found:
+        notices.keep(session, one.person, one.letter, now)
+        bus.publish(session, TAKEN_BACK, now, attempt_id=one.attempt_id)
+    session.flush()
+    return len(found)
 
 
 def _last_told(session: Session, attempt_ids: Sequence[int]) -> dict[int, tuple[str, datetime]]:
@@ -557,7 +635,9 @@ def respond_by(invitation: InterviewInvitation) -> date:
 class Told:
     """One result and what became of the letter about it."""
 
+    result_id: int
     name: str
+    email: str
     candidate_number: str
     outcome: str
     letter: str  # unwritten | queued | sent | failed
@@ -572,7 +652,15 @@ def told(session: Session, decision: PassingScoreDecision) -> list[Told]:
         .subquery()
     )
     rows = session.execute(
-        select(Person.name, Person.candidate_number, QualifyingResult.outcome, QualifyingResult.mailed_at, Notice.state)
+        select(
+            QualifyingResult.id,
+            Person.name,
+            Person.email,
+            Person.candidate_number,
+            QualifyingResult.outcome,
+            QualifyingResult.mailed_at,
+            Notice.state,
+        )
         .select_from(QualifyingResult)
         .join(Person, Person.id == QualifyingResult.person_id)
         .outerjoin(newest, newest.c.person_id == Person.id)
@@ -581,6 +669,23 @@ def told(session: Session, decision: PassingScoreDecision) -> list[Told]:
         .order_by(Person.candidate_number, QualifyingResult.id)
     )
     return [
-        Told(name, number or "", outcome, (state or "sent") if mailed_at else "unwritten")
-        for name, number, outcome, mailed_at, state in rows
+        Told(result_id, name, email, number or "", outcome, (state or "sent") if mailed_at else "unwritten")
+        for result_id, name, email, number, outcome, mailed_at, state in rows
     ]
+
+
+def send_letter_again(session: Session, result: QualifyingResult, email: str, by: Person, now: datetime) -> Notice:
+    """The letter that did not arrive, once more, to the address as it is known now. Raises NothingToSendAgain, accounts.FaultyAddress."""
+    newest = session.scalars(
+        select(Notice)
+        .where(Notice.person_id == result.person_id, Notice.template.like("result-%"))
+        .order_by(Notice.id.desc())
+        .limit(1)
+        .with_for_update()
+    ).first()
+    if newest is None or newest.state != "failed":
+        raise NothingToSendAgain
+    accounts.correct_email(session, result.person, email, by, now)
+    again = outbox.write_again(session, newest, result.person, now)
+    audit.record(session, "result.letter_sent_again", f"attempt:{result.attempt_id}", now, by.id)
+    return again

@@ -3,12 +3,16 @@
 from collections import Counter
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, render_template
+from flask import Blueprint, Response, current_app, flash, g, redirect, render_template, request
 from flask_babel import gettext as _
 
+from testing_platform import errors
+from testing_platform.accounts import service as accounts
 from testing_platform.accounts.permissions import allowed
+from testing_platform.accounts.rules import Role
 from testing_platform.examinations.models import Administration
 from testing_platform.scoring import exports, results
+from testing_platform.scoring.models import QualifyingResult
 from testing_platform.web.frame import recorded
 
 bp = Blueprint("results", __name__, url_prefix="/analyst")
@@ -18,6 +22,11 @@ KIND = "pass_fail"
 @bp.get("/administrations/<int:administration_id>/results")
 @allowed("result.list")
 def listed(one: Administration) -> Any:
+    return _page(one)
+
+
+def _page(one: Administration, problem: dict[str, Any] | None = None) -> str:
+    """`problem`: which letter could not be sent again, to what address, and why."""
     g.rail = [(_("Administrations"), "/analyst/", True), (_("Bulletins"), "/analyst/bulletins", False)]
     decision = results.decision_in_force(g.session, one.id)
     told = results.told(g.session, decision) if decision else []
@@ -31,7 +40,25 @@ def listed(one: Administration) -> Any:
         url=f"/analyst/administrations/{one.id}",
         formats=exports.FORMATS[KIND],
         jobs=exports.jobs(g.session, one.id, list(exports.FORMATS)),
+        is_analyst=Role.ANALYST in g.person.roles,
+        problem=problem or {},
     )
+
+
+@bp.post("/administrations/<int:administration_id>/results/letter")
+@allowed("result.letter")
+def send_again(one: Administration) -> Any:
+    """A letter that did not arrive goes out once more, to the address as it was corrected."""
+    found = g.session.get(QualifyingResult, request.form.get("result", 0, type=int))
+    if found is None or found.decision_id != results.released(g.session, one.id).id:
+        raise errors.NotFound
+    email = request.form.get("email", "")[:300]
+    try:
+        results.send_letter_again(g.session, found, email, g.person, g.now)
+    except accounts.FaultyAddress as refusal:
+        return _page(one, {"result": found.id, "email": email, **refusal.facts}), 422
+    flash(_("The letter goes out again."), "success")
+    return redirect(f"/analyst/administrations/{one.id}/results", 303)
 
 
 @bp.get("/administrations/<int:administration_id>/pass-fail.<any(csv, json, neogov):format>")

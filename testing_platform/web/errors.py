@@ -40,6 +40,8 @@ STATUS = {
     "still-passes": 409,
     "unknown-export": 404,
     "faulty-layout": 409,
+    "nothing-to-send-again": 409,
+    "faulty-address": 422,
     "faulty-plan": 422,
     # the room of a City facility
     "not-on-the-list": 422,
@@ -128,6 +130,14 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
                 "The bulletin’s layout for the applicant system names columns that there are not: %(names)s. Correct the bulletin; the other files can be had.",
                 names=", ".join(facts.get("unknown", [])),
             ),
+        ),
+        "nothing-to-send-again": (
+            _("There is nothing to send again"),
+            _("The letter about this result arrived, or is on its way. Look at the results again."),
+        ),
+        "faulty-address": (
+            _("That address cannot be used"),
+            _("Somebody else has it, or it is no e-mail address. Go back and correct it."),
         ),
         "faulty-plan": (_("The plan cannot be read"), _("Go back to the plan, correct it and look at the preview again.")),
         "link-ended": (

@@ -107,6 +107,67 @@ def test_who_was_told_nothing_of_a_decision_is_told_the_next_one_as_the_first(ap
     assert templates(db, "Dee Dogwood") == ["result-fail/1"]
 
 
+def leave_out(db, name):
+    """An answer of this candidate is gone: the attempt is not what its receipt vouches for, and the next scoring leaves it out."""
+    with db.write() as session:
+        person = session.scalars(select(Person).where(Person.name == name)).one()
+        attempt = session.scalars(select(make.Attempt).where(make.Attempt.person_id == person.id)).one()
+        lost = session.scalars(select(make.Response).where(make.Response.attempt_id == attempt.id).order_by(make.Response.seq)).first()
+        found = {column.key: getattr(lost, column.key) for column in make.Response.__table__.columns}
+        session.delete(lost)
+        return found
+
+
+def test_who_is_left_out_of_a_later_decision_is_told_once_that_the_result_does_not_stand(app, db, place, at):
+    decide(db, place, 4)
+    worker.once(app)
+    lost = leave_out(db, "Ben Birch")
+    at[0] = LATER + timedelta(days=1)
+    with db.write() as session:
+        make.proposed(session, here(session, place), 4, at[0])
+    # A proposal takes nothing back.
+    worker.once(app)
+    assert templates(db, "Ben Birch") == ["result-pass/1"]
+    with db.write() as session:
+        waiting = scoring.standing_decision(session, here(session, place).administration)
+        scoring.approve(session, waiting, make.person(session, Role.APPROVER), at[0])
+    for _ in range(2):
+        worker.once(app)
+    assert templates(db, "Ben Birch") == ["result-pass/1", "result-taken-back/1"]
+    assert [templates(db, name) for name in ("Ada Ash", "Cy Cedar", "Dee Dogwood")] == [
+        ["result-pass/1"],
+        ["result-fail/1"],
+        ["result-fail/1"],
+    ]
+    letter = letters(db, "Ben Birch")[-1]
+    assert "does not stand any more" in letter.subject
+    assert "November 21, 2026" in letter.text
+    assert not re.search(r"you passed|did not pass|\b[0-6] of 6\b", letter.text)
+    # The answer was found again: a third decision scores the attempt as the first did, and that is news once more.
+    with db.write() as session:
+        session.add(make.Response(**lost))
+    at[0] = LATER + timedelta(days=2)
+    decide(db, place, 4, at[0])
+    for _ in range(2):
+        worker.once(app)
+    assert templates(db, "Ben Birch") == ["result-pass/1", "result-taken-back/1", "result-changed-pass/1"]
+    assert templates(db, "Ada Ash") == ["result-pass/1"]
+    # And left out again, it is said again.
+    leave_out(db, "Ben Birch")
+    at[0] = LATER + timedelta(days=3)
+    decide(db, place, 4, at[0])
+    worker.once(app)
+    assert templates(db, "Ben Birch")[3:] == ["result-taken-back/1"]
+
+
+def test_who_was_told_nothing_is_not_told_that_it_does_not_stand(app, db, place, at):
+    decide(db, place, 4)
+    leave_out(db, "Ben Birch")
+    decide(db, place, 4, LATER + timedelta(minutes=1))
+    worker.once(app)
+    assert templates(db, "Ben Birch") == []
+
+
 @pytest.mark.parametrize("locale", ["en", "es"])
 def test_a_letter_says_pass_or_fail_and_never_a_number_of_points(app, db, place, at, locale):
     with db.write() as session:

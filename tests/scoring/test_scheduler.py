@@ -9,9 +9,10 @@ from sqlalchemy import select
 from testing_platform import clock, worker
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.rules import Area, Role
+from testing_platform.audit.models import AuditEntry
 from testing_platform.notices.models import Notice
 from testing_platform.scoring import service as scoring
-from testing_platform.scoring.models import ExportJob, InterviewInvitation, InterviewPlan, PassingScoreDecision
+from testing_platform.scoring.models import ExportJob, InterviewInvitation, InterviewPlan, PassingScoreDecision, QualifyingResult
 from tests import make
 
 PLAN = {
@@ -395,3 +396,67 @@ def test_the_analyst_sees_how_many_passed_and_whom_no_mail_reached(app, db, visi
     reply = visitor.get(f"{url}/pass-fail.csv")
     assert reply.get_data(as_text=True).count("PASS") == 2
     assert "1 file so far" in text(visitor.get(f"{url}/results"))
+
+
+@pytest.fixture
+def unreached(app, db, world):
+    """Signed and mailed; the letter to Cy came back. Returns the number of Cy's result."""
+    sign(db, world)
+    worker.once(app)
+    with db.write() as session:
+        letter = session.scalars(select(Notice).where(Notice.person_id == world["people"]["cy"].id)).one()
+        letter.state, letter.trouble = "failed", "recipient refused"
+        return session.scalars(select(QualifyingResult.id).where(QualifyingResult.person_id == world["people"]["cy"].id)).one()
+
+
+def send_again(visitor, world, result, email):
+    return visitor.post(f"/analyst/administrations/{world['administration']}/results/letter", {"result": str(result), "email": email})
+
+
+def test_a_letter_that_did_not_arrive_is_sent_again_to_the_corrected_address(app, db, visit, world, unreached):
+    visitor = analyst(visit, world)
+    assert send_again(visitor, world, unreached, " Cy.Cedar@Example.org ").status_code == 303
+    # Pressed twice.
+    assert send_again(visitor, world, unreached, "cy.cedar@example.org").status_code == 409
+    with db.read() as session:
+        first, again = session.scalars(select(Notice).where(Notice.person_id == world["people"]["cy"].id).order_by(Notice.id))
+        assert (first.state, again.state, again.to) == ("failed", "queued", "cy.cedar@example.org")
+        assert (again.subject, again.text, again.template) == (first.subject, first.text, first.template)
+        acts = session.scalars(select(AuditEntry).where(AuditEntry.act.in_(("person.address_corrected", "result.letter_sent_again")))).all()
+        assert [act.actor_id for act in acts] == [world["people"]["analyst"].id] * 2
+        assert "cedar" not in str([(act.object, act.facts) for act in acts])
+    page = text(visitor.get(f"/analyst/administrations/{world['administration']}/results"))
+    assert "Mails that did not arrive 0" in page
+    assert "3 on their way" in page
+
+
+@pytest.mark.parametrize(
+    ("email", "said"),
+    [
+        ("nowhere", "That is no e-mail address."),
+        ("cy@one two.org", "That is no e-mail address."),
+        ("", "That is no e-mail address."),
+        (None, "Somebody else has this address."),
+    ],
+)
+def test_an_address_that_cannot_be_sends_nothing(app, db, visit, world, unreached, email, said):
+    email = world["people"]["ada"].email if email is None else email
+    reply = send_again(analyst(visit, world), world, unreached, email)
+    assert reply.status_code == 422
+    assert said in text(reply)
+    with db.read() as session:
+        assert len(session.scalars(select(Notice).where(Notice.person_id == world["people"]["cy"].id)).all()) == 1
+
+
+def test_only_an_analyst_sends_a_letter_again_and_only_one_that_did_not_arrive(app, db, visit, world, unreached):
+    approver = visit(world["people"]["approver"], Area.ANALYST)
+    assert send_again(approver, world, unreached, "cy@example.org").status_code == 403
+    assert "Send the letter again" not in text(approver.get(f"/analyst/administrations/{world['administration']}/results"))
+    with db.read() as session:
+        arrived = session.scalars(select(QualifyingResult.id).where(QualifyingResult.person_id == world["people"]["ada"].id)).one()
+    visitor = analyst(visit, world)
+    assert send_again(visitor, world, arrived, world["people"]["ada"].email).status_code == 409
+    assert send_again(visitor, world, 999, "x@example.org").status_code == 404
+    decide(db, world, 5)
+    # The result of a decision that was superseded is nobody's any more.
+    assert send_again(visitor, world, unreached, "cy@example.org").status_code == 404
