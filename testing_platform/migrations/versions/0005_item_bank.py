@@ -269,6 +269,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("approved_by_id", sa.Integer(), nullable=True))
         batch_op.add_column(sa.Column("approved_at", testing_platform.db.Instant(timezone=True), nullable=True))
         batch_op.create_index(batch_op.f("ix_item_versions_digest"), ["digest"], unique=False)
+        batch_op.create_index("ix_item_versions_state", ["state", "item_id", "newest"], unique=False)
         batch_op.create_index(batch_op.f("ix_item_versions_stimulus_id"), ["stimulus_id"], unique=False)
         batch_op.create_index(
             "uq_item_versions_active",
