@@ -49,7 +49,10 @@ def _page(one: Administration, problem: dict[str, Any] | None = None) -> str:
 @allowed("result.letter")
 def send_again(one: Administration) -> Any:
     """A letter that did not arrive goes out once more, to the address as it was corrected."""
-    found = g.session.get(QualifyingResult, request.form.get("result", 0, type=int))
+    number = request.form.get("result", type=int)
+    if number is None:
+        raise errors.BadRequest(why="a result is needed")
+    found = g.session.get(QualifyingResult, number)
     if found is None or found.decision_id != results.released(g.session, one.id).id:
         raise errors.NotFound
     email = request.form.get("email", "")[:300]
