@@ -81,8 +81,10 @@ def link(area: str, token: str) -> Any:
             found = service.find_link(g.session, current_app.settings.secret, token, here, g.now)  # type: ignore[attr-defined]
         except service.LinkEnded:
             return render_template(_link_page(here), person_name="", expired=True, area=here), 410
-        if request.headers.get("Sec-Fetch-Site") != "same-origin" or found.purpose != "sign_in":
-            return render_template(_link_page(here), person_name=found.person.name, expired=False, area=here)
+        # One browser holds one person of a part of the site: whoever would be put out is told first.
+        other = g.person.name if here != Area.CANDIDATE and g.person is not None and g.person.id != found.person_id else ""
+        if request.headers.get("Sec-Fetch-Site") != "same-origin" or found.purpose != "sign_in" or other:
+            return render_template(_link_page(here), person_name=found.person.name, expired=False, area=here, other=other)
     return _use(here, token)
 
 
@@ -112,7 +114,8 @@ def _use(area: Area, token: str) -> Any:
 @bp.get("/<area>/sign-in")
 @allowed("sign_in")
 def staff_sign_in(area: str) -> Any:
-    return render_template("accounts/sign_in.html", area=_staff(area), error=None, email="")
+    here = _staff(area)
+    return render_template("accounts/sign_in.html", area=here, error=None, email="", other=g.person.name if g.person else "")
 
 
 @bp.post("/<area>/sign-in")

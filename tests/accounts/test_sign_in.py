@@ -182,6 +182,23 @@ def test_a_link_on_a_page_of_ours_leads_straight_through_and_works_once(candidat
     assert not is_in(other)
 
 
+def test_who_would_be_put_out_by_another_person_of_the_same_part_is_named_first(db, settings, visit):
+    with db.write() as session:
+        analyst, approver = (make.person(session, role, now=clock.now()) for role in (Role.ANALYST, Role.APPROVER))
+        tokens = [service.make_link(session, settings.secret, one, Area.ANALYST, clock.now()) for one in (analyst, approver, approver)]
+    browser = visit()
+    ours = {"Sec-Fetch-Site": "same-origin"}
+    assert browser.get(f"/analyst/in/{tokens[0]}", headers=ours).status_code == 303
+    page = browser.get(f"/analyst/in/{tokens[1]}", headers=ours)
+    assert page.status_code == 200
+    assert f"{analyst.name} is signed in here" in page.text
+    assert f"{analyst.name} is signed in here" in browser.get("/analyst/sign-in").text
+    assert "is signed in here" not in browser.get("/proctor/sign-in").text
+    assert browser.post(f"/analyst/in/{tokens[1]}").status_code == 303
+    # The same person again leads straight through.
+    assert browser.get(f"/analyst/in/{tokens[2]}", headers=ours).status_code == 303
+
+
 @pytest.mark.parametrize(
     ("area", "minutes", "status"),
     [
