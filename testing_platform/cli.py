@@ -16,6 +16,7 @@ from testing_platform import __version__, assets, clock, errors
 from testing_platform.audit import cli as audit_cli
 from testing_platform.delivery import cli as delivery_cli
 from testing_platform.itembank import cli as itembank_cli
+from testing_platform.itembank import form_cli
 from testing_platform.proctor import cli as proctor_cli
 from testing_platform.scoring import cli as scoring_cli
 from testing_platform.settings import FaultySetting, Settings
@@ -277,7 +278,7 @@ def _front() -> Check:
 
 
 @main.command()
-@click.argument("name", type=click.Choice(["answers", "live", "vision"]))
+@click.argument("name", type=click.Choice(["answers", "live", "vision", "assemble"]))
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--quick", is_flag=True, help="Short runs, to see that it works; not for figures.")
 @click.option("--database", type=click.Choice(["sqlite", "postgres"]), help="For answers; postgres: a private server of its own.")
@@ -294,6 +295,7 @@ main.add_command(audit_cli.audit)
 audit_cli.audit.add_command(delivery_cli.receipt)
 main.add_command(scoring_cli.results)
 main.add_command(itembank_cli.items)
+main.add_command(form_cli.forms_group)
 main.add_command(proctor_cli.vision)
 
 if __name__ == "__main__":

@@ -1,10 +1,16 @@
 """The one clock of the server, and the two ways an instant leaves it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def day(instant: datetime, zone: str) -> date:
+    """The date on the wall of this zone."""
+    return instant.astimezone(ZoneInfo(zone)).date()
 
 
 def to_ms(instant: datetime | None) -> int | None:

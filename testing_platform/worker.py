@@ -14,6 +14,7 @@ from testing_platform.bus import open_database
 from testing_platform.db import OnlyOne
 from testing_platform.delivery import jobs as delivery
 from testing_platform.delivery import service as attempts
+from testing_platform.itembank import form_jobs
 from testing_platform.notices import service as notices
 from testing_platform.notices.models import Notice
 from testing_platform.scoring import jobs as results
@@ -31,7 +32,7 @@ def once(app: Frame, *, hourly: bool = False) -> None:
         # Reading takes no lock: a quiet round never stands before an answer.
         with db.read() as reading:
             sweep, receipts = delivery.anything_due(reading, clock.now()), delivery.receipts_due(reading)
-            check = checks.due(reading)
+            check, forms = checks.due(reading), form_jobs.due(reading)
             seal, beat = audit.anything_to_seal(reading), attempts.beat_due(reading, "worker", clock.now())
         if sweep:
             with db.write() as session:
@@ -51,6 +52,8 @@ def once(app: Frame, *, hourly: bool = False) -> None:
                 attempts.beat(session, "worker", clock.now())
         if check:
             checks.go_on(db, settings.secret, clock.now())
+        if forms:
+            form_jobs.SEARCHER.go_on(db, clock.day(clock.now(), settings.zone), clock.now())
         if hourly:
             with db.write() as session:
                 delivery.destroy_old_photos(session, app.vault, clock.now())

@@ -197,4 +197,4 @@ def drawn_items(session: Session, pool_id: int) -> dict[str, int]:
         .where(LoftDraw.pool_id == pool_id)
         .group_by(Item.code)
     )
-    return dict(rows)
+    return dict(rows.all())

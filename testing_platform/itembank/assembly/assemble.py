@@ -3,7 +3,7 @@
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from testing_platform.itembank.assembly import exact, search
@@ -45,9 +45,18 @@ class Outcome:
 
 
 def assemble(
-    blueprint: Blueprint, pool: Sequence[PoolItem], forms: int, seed: int, *, seconds: float = 60.0, thorough: bool = True
+    blueprint: Blueprint,
+    pool: Sequence[PoolItem],
+    forms: int,
+    seed: int,
+    *,
+    seconds: float = 60.0,
+    thorough: bool = True,
+    tell: Callable[[str], None] = lambda step: None,
 ) -> Outcome:
-    """The same blueprint, pool, count and seed give the same forms. Without `thorough` only the quick way is gone. Raises FaultyAnchor.
+    """Parallel forms. `tell` is called as a step begins: quick, counts, figures.
+
+    The same blueprint, pool, count and seed give the same forms. Without `thorough` only the quick way is gone. Raises FaultyAnchor.
 
     `seconds` bounds the exact search; one that was cut short may end with other forms on another machine.
     """
@@ -71,6 +80,7 @@ def assemble(
         spent = time.monotonic() - began
         return Outcome(state, way, seed, laid, anchors, lines, list(short), distance, bound, proved, spent)
 
+    tell("quick")
     board = _quick(ground, forms, chance, fixed)
     if board is not None:
         best = [board.members(form) for form in range(forms)]
@@ -83,9 +93,11 @@ def assemble(
         return outcome("short", [], short)
     way = "exact"
     if best is None:
+        tell("counts")
         short, proved = exact.shortages(ground, forms, fixed, seconds / 2)
         if short:
             return outcome("short", [], short)
+    tell("figures")
     deviation = float(board.totals[:, 2].mean()) if board is not None else _usual_deviation(ground)
     near = exact.nearest(ground, forms, fixed, seconds / 2, max(deviation, 0.1))
     if near.forms is None:

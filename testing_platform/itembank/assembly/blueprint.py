@@ -182,8 +182,8 @@ def of(document: Mapping[str, Any]) -> Blueprint:
         table.end()
 
     expected = top.table("expected")
-    shares = {word: _share(expected.table("shares"), word) for word in expected.left.get("shares", {})}
-    expected.left.pop("shares", None)
+    words = expected.table("shares")
+    shares: dict[str, float] = {word: words.real(word, 0.01, 0.99) for word in list(words.left)}
     taken = Expected(shares, expected.real("seconds", 1, MOST_SECONDS, 60.0), expected.real("item_total", 0, 1, 0.3))
     told(expected)
     difficulty = top.table("difficulty")
@@ -252,10 +252,6 @@ def of(document: Mapping[str, Any]) -> Blueprint:
 
 def _texts(table: _Table) -> dict[str, str]:
     return {name: table.take(name, str) for name in list(table.left)}
-
-
-def _share(table: _Table, word: str) -> float:
-    return float(table.real(word, 0.01, 0.99))
 
 
 def _section(table: _Table, told: Any) -> Section:

@@ -61,6 +61,7 @@ def test_a_toml_file_is_a_blueprint():
         CST = "Customer service"
         [expected.shares]
         easy = 0.85
+        hard = 0.5
         [difficulty]
         mean = 0.7
         within = 0.02
@@ -79,6 +80,6 @@ def test_a_toml_file_is_a_blueprint():
         """)
     )
     assert (found.items, found.length, found.sections[0].passages.sizes(3)) == (4, 5, range(3, 4))
-    assert (found.expected.shares, found.areas) == ({"easy": 0.85}, {"CST": "Customer service"})
+    assert (found.expected.shares, found.areas) == ({"easy": 0.85, "hard": 0.5}, {"CST": "Customer service"})
     assert found.section_of("CST", "know", False) is None
     assert found.section_of("CST", "apply", False) == 0
