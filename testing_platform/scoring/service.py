@@ -19,6 +19,7 @@ from testing_platform.delivery.rules import Event, State
 from testing_platform.digests import canonical
 from testing_platform.examinations.models import Administration, Appointment, TestSession
 from testing_platform.examinations.rules import Window
+from testing_platform.itembank import form_queries
 from testing_platform.itembank.models import FormSlot, ItemVersion
 from testing_platform.scoring import rules
 from testing_platform.scoring.models import Key, PassingScoreDecision, QualifyingResult, RawScore, ScoreRun
@@ -104,8 +105,10 @@ def form_key(session: Session, administration: Administration, now: datetime) ->
 
 
 def form_entries(session: Session, administration: Administration) -> dict[int, list[str]]:
-    """The key that the form's items have of themselves."""
-    return {slot: version.accepted for slot, version in versions_of(session, administration).items()}
+    """The key that the form's items have of themselves; a slot with an item on trial counts for nobody."""
+    plan = form_queries.plan_of(session, administration.form_id)
+    unscored = set(plan.unscored) if plan else set()
+    return {slot: [] if slot in unscored else version.accepted for slot, version in versions_of(session, administration).items()}
 
 
 def _keep_key(
