@@ -96,7 +96,7 @@ _INSERT = Statement(
 
 # The ordinary save, in one statement and one round trip on PostgreSQL: an attempt in progress, heard of lately, answered from its newest device before
 # its deadline. For every other case it returns no row and changes nothing. What another request with the same events is storing at the same moment is
-# not counted in, so it may acknowledge less than there is, never more.
+# not counted in: where that shows, the count is asked again.
 _SAVE = Statement(
     "",
     postgresql="""
@@ -221,9 +221,11 @@ class Answers:
                 "elapsed_ms": [_elapsed(event) for event in events],
             },
         )
-        if row is None or row[1] != (row[2] or 0):
+        if row is None:
             return None
-        deadline, acked, _ = row
+        deadline, acked, greatest = row
+        if acked != (greatest or 0) or (events and acked < events[-1].seq):
+            return None
         running = rules.status(State.IN_PROGRESS)
         return {
             "acked": acked,

@@ -173,10 +173,12 @@ def test_the_limit_of_time_given_holds_for_grants_at_once(db, attempt_id, beside
     assert [type(one.exception(10)) for one in every].count(rules.OverTheLimit) == 3
 
 
-def test_the_same_answers_sent_twice_at_once_in_different_orders_are_kept_once(db, answers, attempt_id, beside):
+def test_the_same_answers_sent_twice_at_once_in_different_orders_are_kept_once_and_both_acknowledged(db, answers, attempt_id, beside):
     for first in range(1, 41, 2):
         events = [EventIn(first, 1, "answered", "a"), EventIn(first + 1, 2, "answered", "b")]
         every = [beside(save, answers, attempt_id, Batch("browser-1", 1, order)) for order in (events, events[::-1])]
-        assert [one.result(10)[0] for one in every] == [200, 200]
+        assert [(status, reply["acked"], reply["gaps"]) for status, reply in (one.result(10) for one in every)] == [
+            (200, first + 1, [])
+        ] * 2
     with db.read() as session:
         assert session.scalars(select(Response.seq).order_by(Response.seq)).all() == list(range(1, 41))
