@@ -1,5 +1,6 @@
 """From a file, folder or package of any maker to drafts and skips. Nothing is written, and nothing outside the source is read."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -38,6 +39,8 @@ TEXT_LIKE = {".gift", ".aiken", ".txt"}
 # Text by its name, even when its first letter is a <.
 MARKED = {".gift", ".aiken", ".csv", ".tsv"}
 TABLES = {".csv", ".tsv"}
+# Aiken is plain text, whose first letter may be a <.
+ANSWERED = re.compile(rb"^[ \t]*ANSWER:[ \t]*[A-Z][ \t\r]*$", re.MULTILINE)
 # Where a file is broken, which format it wanted to be.
 SIGNS = (
     (b"imsqtiasi_v3p0", "qti30"), (b"qti-assessment-item", "qti30"), (b"imsqti_v2p2", "qti22"), (b"imsqti_v2p1", "qti21"), (b"imsqti_v2p0", "qti20"),
@@ -238,7 +241,7 @@ class _Reader:
         if not alone and suffix not in XML_LIKE | TEXT_LIKE | TABLES:
             return
         data = self.files.read(name, LIMITS.document)
-        if suffix not in MARKED and looks_like_xml(data):
+        if suffix not in MARKED and looks_like_xml(data) and not (suffix == ".txt" and ANSWERED.search(data)):
             yield from self._xml(data, name, alone)
         elif len(data) > LIMITS.text:
             raise Refused(self.files.source(name), too_large(len(data), LIMITS.text))

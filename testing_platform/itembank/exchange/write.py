@@ -1,9 +1,6 @@
 """From the bank to a file for another system. What the format has no place for is told for each item, before anything is handed out."""
 
-import os
-import secrets
 from collections.abc import Iterable
-from pathlib import Path
 
 from testing_platform.itembank.exchange import write_moodle, write_print, write_qti, write_table, write_text
 from testing_platform.itembank.exchange.drafts import Draft
@@ -41,16 +38,3 @@ def write(
         case "pdf":
             return write_print.write_pdf(sections, title, with_key, time_limit)
     raise ValueError(f"no such format: {format}")
-
-
-def keep(path: Path, data: bytes) -> None:
-    """The whole file or, when anything goes wrong on the way, what was there before."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with draft.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

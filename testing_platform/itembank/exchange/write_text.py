@@ -46,9 +46,13 @@ def described(picture: re.Match[str]) -> str:
 
 
 def option(html: str) -> str:
-    """An option of one paragraph needs no mark; one that begins like a weight or a format says first that it is HTML."""
-    if html.startswith("<p>") and html.endswith("</p>") and html.count("<p>") == 1:
-        html = html[3:-4].strip()
+    """An option of one paragraph needs no mark."""
+    whole = html.startswith("<p>") and html.endswith("</p>") and html.count("<p>") == 1
+    return marked(html[3:-4].strip() if whole else html)
+
+
+def marked(html: str) -> str:
+    """What begins like a weight or a format says first that it is HTML."""
     return escaped(f"[html]{html}") if html.startswith(("%", "[")) else escaped(html)
 
 
@@ -57,7 +61,7 @@ def gift_question(draft: Draft) -> tuple[str, list[str]]:
     comments = "".join(f" [{name}:{value}]" for name, value in comments_of(draft, notes))
     title = f"::{escaped(' '.join(draft.title.split()))}::" if draft.title.strip() else ""
     stem = escaped(inside(draft, whole_stem(draft), notes))
-    general = f"\n####{escaped(fragments.text(draft.rationale))}" if draft.rationale else ""
+    general = f"\n####{marked(fragments.text(draft.rationale))}" if draft.rationale else ""
     answers = true_or_false(draft) or gift_answers(draft, notes)
     return (f"//{comments}\n" if comments else "") + f"{title}[html]{stem}{{{answers}{general}\n}}\n", notes
 
@@ -103,7 +107,7 @@ def gift_answers(draft: Draft, notes: list[str]) -> str:
         mark = "=" if value == WHOLE and not multiple else f"~%{value.normalize():f}%" if value else "~"
         if mark.startswith("~%") and not gift.WEIGHT.match(mark[1:]):
             raise Unfit(f"an option of it is worth {value.normalize():f} of 100, more than GIFT can write")
-        told = f"#{escaped(fragments.text(choice.rationale))}" if choice.rationale else ""
+        told = f"#{marked(fragments.text(choice.rationale))}" if choice.rationale else ""
         lines.append(f"\n\t{mark}{option(inside(draft, choice.html, notes))}{told}")
     return "".join(lines)
 
