@@ -109,7 +109,7 @@ class Eyes:
         return self._look(jpeg, width, height)
 
     def look_at_file(self, data: bytes, bounds: Bounds = FILE) -> Observation:
-        """A photograph or a frame of a recording: JPEG or PNG, also far larger than a live still may be. Raises Unreadable."""
+        """A photograph or a frame of a recording: JPEG, PNG or WebP, also far larger than a live still may be. Raises Unreadable."""
         if len(data) > bounds.most_bytes:
             raise Unreadable(why="too-many-bytes", most=bounds.most_bytes)
         width, height = size_of(data)
@@ -173,12 +173,14 @@ def check_model(path: Path = MODEL) -> None:
 
 
 def size_of(data: bytes) -> tuple[int, int]:
-    """(width, height) from the header of a JPEG or PNG. Raises Unreadable."""
+    """(width, height) from the header of a JPEG, PNG or WebP. Raises Unreadable."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         if len(data) < 33 or data[12:16] != b"IHDR" or data[-12:-4] != b"\0\0\0\0IEND":
             raise Unreadable(why="broken")
         width, height = struct.unpack(">II", data[16:24])
         return width, height
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return _size_of_webp(data)
     if not data.startswith(b"\xff\xd8\xff"):
         raise Unreadable(why="no-picture")
     end = data.rfind(b"\xff\xd9")  # telephones write more of their own behind the picture
@@ -188,6 +190,21 @@ def size_of(data: bytes) -> tuple[int, int]:
         return pictures.jpeg_size(data[: end + 2])
     except (pictures.BadPicture, struct.error):
         raise Unreadable(why="broken") from None
+
+
+def _size_of_webp(data: bytes) -> tuple[int, int]:
+    """RFC 9649, 2.5 to 2.7: the three kinds of first chunk."""
+    if len(data) < 30 or len(data) < 8 + int.from_bytes(data[4:8], "little"):
+        raise Unreadable(why="broken")
+    match data[12:16]:
+        case b"VP8X":
+            return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+        case b"VP8L":
+            both = int.from_bytes(data[21:25], "little")
+            return 1 + (both & 0x3FFF), 1 + (both >> 14 & 0x3FFF)
+        case b"VP8 ":
+            return int.from_bytes(data[26:28], "little") & 0x3FFF, int.from_bytes(data[28:30], "little") & 0x3FFF
+    raise Unreadable(why="broken")
 
 
 def _decode(data: bytes, width: int, height: int) -> Picture:

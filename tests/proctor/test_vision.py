@@ -147,6 +147,8 @@ def large(wide: int, high: int) -> np.ndarray:
         ("jpeg", scenes.jpeg),
         ("progressive", lambda picture: scenes.jpeg(picture, 80, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)),
         ("png", scenes.png),
+        ("webp", lambda picture: cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, 80])[1].tobytes()),
+        ("grey", lambda picture: scenes.jpeg(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY))),
         ("telephone's own bytes behind it", lambda picture: scenes.jpeg(picture) + b"SEFT" + bytes(300)),
     ],
 )
@@ -154,6 +156,18 @@ def test_a_large_photograph_has_boxes_in_its_own_pixels(eyes, name, encode):
     found = eyes.look_at_file(encode(large(4000, 3000)))
     assert (found.people, found.width, found.height) == (1, 4000, 3000)
     assert scenes.overlap(found.faces[0].box, scenes.box(0.4, (4000, 3000))) > 0.6
+
+
+@pytest.mark.parametrize(("kind", "masked", "quality"), [(b"VP8 ", False, 80), (b"VP8L", False, 101), (b"VP8X", True, 80)])
+def test_each_kind_of_webp_is_read(eyes, kind, masked, quality):
+    picture = scenes.frame(shape=(340, 240))
+    if masked:
+        picture = cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
+        picture[0, 0, 3] = 0
+    data = cv2.imencode(".webp", picture, [cv2.IMWRITE_WEBP_QUALITY, quality])[1].tobytes()
+    assert data[12:16] == kind
+    found = eyes.look_at_file(data)
+    assert (found.people, found.width, found.height) == (1, 340, 240)
 
 
 def test_a_photograph_that_lies_on_its_side_is_looked_at_upright(eyes):
@@ -210,6 +224,10 @@ def test_a_live_frame_that_is_refused_before_it_is_decoded(eyes, monkeypatch, ba
         (scenes.png(np.zeros((240, 320, 3), np.uint8))[:-20], "broken"),
         (header_says(60_000, 60_000), "size"),
         (scenes.png(np.zeros((10, 3000, 3), np.uint8)), "size"),
+        (b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xff" * 6, "size"),
+        (b"RIFF\x16\0\0\0WEBPJUNK" + bytes(14), "broken"),
+        (b"RIFF\x17\0\0\0WEBPVP8X" + bytes(14), "broken"),
+        (b"RIFF\x04\0\0\0WEBP", "broken"),
     ],
 )
 def test_a_file_that_is_refused_before_it_is_decoded(eyes, monkeypatch, bad, why):
