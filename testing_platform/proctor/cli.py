@@ -1,17 +1,17 @@
 """`testing-platform vision …`: the eyes on files alone, with no database."""
 
+import contextlib
 import json
 import statistics
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from testing_platform.proctor.signals import CLIP, Cleared, Watch, still_signals
+from testing_platform.proctor.signals import CLIP, Cleared, Watch, still_signals, straight_ahead
 
 if TYPE_CHECKING:
     from testing_platform.proctor.vision import Eyes, Observation
@@ -30,26 +30,26 @@ def vision() -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def inspect(files: tuple[Path, ...], as_json: bool) -> None:
-    """Look at photographs (JPEG, PNG) and clips (.mjpeg: JPEG frames back to back, 10 a second).
+    """Look at photographs (JPEG, PNG, WebP) and clips (.mjpeg: JPEG frames back to back, 10 a second).
 
     For a clip: the most common count of faces, medians, and what the profile for clips makes of it, in seconds from the start.
     """
     from testing_platform.proctor.vision import Eyes
 
     eyes = Eyes()
-    found = []
+    found, refused = [], []
     for file in files:
         try:
             found.append(look_at(eyes, file))
         except Cannot as problem:
             click.echo(f"testing-platform: {file}: {problem}", err=True)
-            found.append({"file": str(file), "error": str(problem)})
+            refused.append({"file": str(file), "error": str(problem)})
     if as_json:
-        click.echo(json.dumps({"files": found}))
+        click.echo(json.dumps({"files": found} | ({"refused": refused} if refused else {})))
     else:
-        for line in table([one for one in found if "error" not in one]):
+        for line in table(found):
             click.echo(line)
-    sys.exit(1 if any("error" in one for one in found) else 0)
+    sys.exit(1 if refused else 0)
 
 
 class Cannot(Exception):
@@ -57,8 +57,7 @@ class Cannot(Exception):
 
 
 WHY = {
-    "no-picture": "is neither a JPEG nor a PNG picture",
-    "not-jpeg": "is neither a JPEG nor a PNG picture",
+    "no-picture": "is no JPEG, PNG or WebP picture",
     "broken": "is damaged or cut off, so it cannot be decoded",
     "too-many-bytes": "is larger than 64 MiB",
     "size": "is smaller than 16 pixels, longer than 8 times its width, or larger than 50 megapixels",
@@ -103,60 +102,37 @@ def look_at_still(eyes: "Eyes", file: Path, data: bytes) -> dict[str, Any]:
     }
 
 
-@dataclass
-class Gathered:
-    """Figures of a clip's frames: no frame is kept, a clip may be long."""
-
-    people: list[int] = field(default_factory=list)
-    yaw: list[float] = field(default_factory=list)
-    pitch: list[float] = field(default_factory=list)
-    luminance: list[float] = field(default_factory=list)
-    sharpness: list[float] = field(default_factory=list)
-    boxes: dict[int, list[list[float]]] = field(default_factory=dict)  # of the newest frame with so many
-
-    def add(self, seen: "Observation") -> None:
-        self.people.append(seen.people)
-        self.luminance.append(seen.luminance)
-        self.sharpness.append(seen.sharpness)
-        if seen.yaw is not None:
-            self.yaw.append(seen.yaw)
-        if seen.pitch is not None:
-            self.pitch.append(seen.pitch)
-        self.boxes[seen.people] = boxes(seen)
-
-
 def look_at_clip(eyes: "Eyes", file: Path, source: BinaryIO) -> dict[str, Any]:
     from testing_platform.proctor.vision import Unreadable
 
-    watch, gathered, cleared = Watch(CLIP), Gathered(), []
-    number, unreadable = 0, 0
+    shown: list[tuple[float, Observation]] = []  # the pictures themselves are not kept, a clip may be long
+    number = 0
     for number, jpeg in enumerate(frames_of(source), 1):
-        try:
-            seen = eyes.look_at_file(jpeg)
-        except Unreadable:
-            unreadable += 1  # costs this frame; its place in time is kept
-            continue
-        gathered.add(seen)
-        cleared += [one for one in watch.see(seen, (number - 1) / RATE) if isinstance(one, Cleared)]
-    if not gathered.people:
+        # A frame that cannot be decoded costs this frame; its place in time is kept.
+        with contextlib.suppress(Unreadable):
+            shown.append(((number - 1) / RATE, eyes.look_at_file(jpeg)))
+    if not shown:
         raise Cannot("holds no whole JPEG frame that can be decoded")
-    cleared += watch.close(number / RATE)
-    count = Counter(gathered.people).most_common(1)[0][0]
+    every = [seen for _, seen in shown]
+    yaws = [seen.yaw for seen in every if seen.yaw is not None]
+    watch = Watch(CLIP, straight_ahead(yaws))
+    told = [one for at, seen in shown for one in watch.see(seen, at)] + [*watch.close(number / RATE)]
+    count = Counter(seen.people for seen in every).most_common(1)[0][0]
     found = {
         "file": str(file),
-        "frames": len(gathered.people),
+        "frames": len(every),
         "faces": count,
-        "boxes": gathered.boxes[count],
-        "yaw": middle(gathered.yaw),
-        "pitch": middle(gathered.pitch),
-        "luminance": middle(gathered.luminance),
-        "sharpness": middle(gathered.sharpness),
+        "boxes": next(boxes(seen) for seen in reversed(every) if seen.people == count),
+        "yaw": middle(yaws),
+        "pitch": middle([seen.pitch for seen in every if seen.pitch is not None]),
+        "luminance": middle([seen.luminance for seen in every]),
+        "sharpness": middle([seen.sharpness for seen in every]),
         "signals": [
             {"signal": one.signal, "start": round(one.start, 2), "end": round(one.end, 2), "peak": rounded(one.peak)}
-            for one in sorted(cleared, key=lambda one: (one.start, one.signal))
+            for one in sorted((one for one in told if isinstance(one, Cleared)), key=lambda one: (one.start, one.signal))
         ],
     }
-    return found | ({"unreadable": unreadable} if unreadable else {})
+    return found | ({"unreadable": number - len(every)} if number > len(every) else {})
 
 
 def frames_of(source: BinaryIO, most: int = 64 * 1024**2) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ from testing_platform.proctor.signals import (
     count_people,
     difference,
     still_signals,
+    straight_ahead,
 )
 
 RATES = [0.5, 1, 2, 10]
@@ -312,6 +313,15 @@ def test_a_black_picture_is_not_called_frozen():
 
 
 @pytest.mark.parametrize(
+    "shown", [replace(DARK, luminance=20, face_luminance=22, contrast=8), replace(WHITE, contrast=8)], ids=["dark", "white"]
+)
+def test_where_light_leaves_no_noise_only_the_very_same_bytes_are_frozen(shown):
+    alike = [(1, replace(shown, digest=str(number), thumbnail=bytes(768))) for number in range(30)]
+    assert Signal.FROZEN not in [one.signal for one in run(LIVE, 1, *alike)[0]]
+    assert Signal.FROZEN in [one.signal for one in run(LIVE, 1, (30, replace(shown, digest="same", thumbnail=bytes(768))))[0]]
+
+
+@pytest.mark.parametrize(
     ("one", "other", "expected"), [(bytes(768), bytes(768), 0), (bytes(768), bytes([2]) * 768, 2), (bytes(3), b"", 255), (b"", b"", 255)]
 )
 def test_difference(one, other, expected):
@@ -365,8 +375,37 @@ def test_the_baseline_follows_a_camera_that_was_moved_a_little():
 
 
 def test_a_clip_counts_from_straight_ahead():
-    assert run(CLIP, 10, (6, ahead(15, 25)))[0] == []
+    assert run(CLIP, 10, (6, ahead(13, 25)))[0] == []
     assert len(run(CLIP, 10, (2, ahead(0)), (2, ahead(-30)), (1.5, ahead(0)), (2, ahead(30)))[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("yaws", "ahead"),
+    [
+        ([], 0),
+        ([4, 5, 6], 5),
+        ([-13] * 8, -13),  # the camera stands aside
+        ([35] * 8, 0),  # turned throughout
+        ([-6] * 4 + [22] * 12, -6),  # turned most of the time
+        ([-6] * 3 + [22] * 13, 0),
+    ],
+)
+def test_where_a_person_in_a_recording_looks_when_looking_ahead(yaws, ahead):
+    assert straight_ahead(yaws) == ahead
+
+
+@pytest.mark.parametrize(
+    ("habit", "then", "signals"),
+    [(0, 13, 0), (0, 15, 1), (-8, 8, 0), (-8, 10, 1), (12, 22, 0), (12, 27, 1), (35, 35, 1), (-12, 4, 0)],  # the last: another person
+)
+def test_a_recording_counts_from_its_own_straight_ahead_and_from_the_camera(habit, then, signals):
+    shown = [(4, ahead(habit)), (3, ahead(then)), (4, ahead(habit))]
+    watch, found, number = Watch(CLIP, straight_ahead([seen.yaw for seconds, seen in shown for _ in range(seconds)])), [], 0
+    for seconds, seen in shown:
+        for _ in range(seconds * 10):
+            found += watch.see(alive(seen, number), number / 10)
+            number += 1
+    assert len([one for one in found if isinstance(one, Raised)]) == signals
 
 
 def test_two_persons_or_a_dim_picture_do_not_look_away():

@@ -3,12 +3,13 @@
 import io
 import json
 
+import cv2
 import pytest
 from click.testing import CliRunner
 
 from testing_platform.cli import main
 from testing_platform.proctor import cli
-from testing_platform.proctor.signals import CLIP, LIVE, Cleared, Watch
+from testing_platform.proctor.signals import CLIP, LIVE, Cleared, Watch, straight_ahead
 from testing_platform.proctor.vision import Eyes
 from tests.proctor import scenes
 
@@ -27,10 +28,11 @@ def inspect(tmp_path, monkeypatch):
 
 def look(frames, profile, rate):
     """The signals of a row of frames."""
-    eyes, watch, found, number = Eyes(), Watch(profile), [], 0
-    for number, jpeg in enumerate(frames, 1):
-        found += watch.see(eyes.look_at_file(jpeg), (number - 1) / rate)
-    return [one for one in (*found, *watch.close(number / rate)) if isinstance(one, Cleared)]
+    eyes = Eyes()
+    seen = [eyes.look_at_file(jpeg) for jpeg in frames]
+    watch = Watch(profile, straight_ahead([one.yaw for one in seen if one.yaw is not None]))
+    found = [one for number, shown in enumerate(seen) for one in watch.see(shown, number / rate)]
+    return [one for one in (*found, *watch.close(len(seen) / rate)) if isinstance(one, Cleared)]
 
 
 # ------------------------------------------------------------ clips
@@ -75,6 +77,19 @@ def test_an_occluded_face_is_no_face_at_most(inspect):
     if clip.is_file():
         (found,) = json.loads(inspect(clip, "--json").stdout)["files"]
         assert {signal["signal"] for signal in found["signals"]} <= {"no_face"}
+
+
+def test_a_camera_that_stands_aside_changes_nothing_about_who_turns_away(inspect, tmp_path):
+    """A person who reads 12 degrees to the side all the time, and one who does and turns."""
+    for name, turns in (("aside", [20] * 40), ("aside_and_turns", [20] * 15 + [-34] * 15 + [20] * 10)):
+        stills = [scenes.jpeg(scenes.frame(shape=(320, 240), seed=number, turned=turned)) for number, turned in enumerate(turns)]
+        (tmp_path / f"{name}.mjpeg").write_bytes(b"".join(one for still in stills for one in (still, still + b"\0")))
+    straight, turning = json.loads(inspect("aside.mjpeg", "aside_and_turns.mjpeg", "--json").stdout)["files"]
+    assert straight["yaw"] > 6
+    assert straight["signals"] == []
+    assert [signal["signal"] for signal in turning["signals"]] == ["looking_away"]
+    assert turning["signals"][0]["start"] == pytest.approx(3, abs=0.3)
+    assert turning["signals"][0]["end"] == pytest.approx(6, abs=0.3)
 
 
 # ------------------------------------------------------------ quiet
@@ -122,13 +137,16 @@ def test_without_json_people_read_a_table(inspect, tmp_path):
 
 # ------------------------------------------------------------ files that cannot be read
 
+WEBP = cv2.imencode(".webp", scenes.frame(), [cv2.IMWRITE_WEBP_QUALITY, 80])[1].tobytes()
+
 
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("nothing.jpg", None, "there is no such file"),
         ("empty.jpg", b"", "is empty"),
-        ("text.jpg", b"not a picture at all", "is neither a JPEG nor a PNG picture"),
+        ("text.jpg", b"not a picture at all", "is no JPEG, PNG or WebP picture"),
+        ("cut.webp", WEBP[:-20], "is damaged or cut off"),
         ("cut.jpg", scenes.jpeg(scenes.frame())[:4000], "is damaged or cut off"),
         ("empty.mjpeg", b"", "holds no whole JPEG frame"),
         ("text.mjpeg", b"not a clip" * 1000, "holds no whole JPEG frame"),
@@ -141,10 +159,11 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_reported(inspect
         (tmp_path / name).write_bytes(content)
     found = inspect(name, "good.jpg", "--json", code=1)
     assert f"{name}: {said}" in found.stderr
-    bad, good = json.loads(found.stdout)["files"]
+    told = json.loads(found.stdout)
+    (good,), (bad,) = told["files"], told["refused"]
     assert bad["file"] == name
     assert said in bad["error"]
-    assert good["faces"] == 1
+    assert (good["file"], good["faces"]) == ("good.jpg", 1)
     plain = inspect(name, "good.jpg", code=1)
     assert f"{name}: {said}" in plain.stderr
     assert "good.jpg" in plain.stdout
