@@ -123,18 +123,12 @@ def fill_and_free(load: Load, full: Full | Short | ReadOnly, seconds: float = 4)
 
 
 @pytest.mark.timeout(300)
-def test_a_full_disk_under_sqlite(tmp_path):
+def test_a_full_disk_and_files_that_cannot_grow_under_sqlite(tmp_path):
     with small_disk(tmp_path / "data", 64 * MB) as mounted, running(tmp_path, log_level="error") as stack:
         load = Load(stack)
-        fill_and_free(load, Full(tmp_path / "data") if mounted else Short(stack))
-        assert load.check() >= 2 * CANDIDATES
-
-
-@pytest.mark.timeout(300)
-def test_files_that_cannot_grow_under_sqlite(tmp_path):
-    with running(tmp_path, log_level="error") as stack:
-        load = Load(stack)
-        fill_and_free(load, Short(stack), seconds=1)
+        if mounted:
+            fill_and_free(load, Full(tmp_path / "data"))
+        fill_and_free(load, Short(stack))
         assert load.check() >= 2 * CANDIDATES
 
 
