@@ -6,6 +6,9 @@ from testing_platform import errors
 
 MOST_BYTES = 200_000
 WIDEST, HIGHEST = 1280, 960
+# A camera's JPEG has one scan, a progressive one some ten. Each costs a pass over the whole picture and can be written in a dozen bytes: 200 kB of them
+# take a decoder 20 seconds.
+MOST_SCANS = 64
 
 
 class BadPicture(errors.Refusal):
@@ -16,6 +19,8 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
     """(width, height) from a JPEG's frame header. Raises BadPicture for anything that is not a whole JPEG."""
     if data[:3] != b"\xff\xd8\xff" or data.rstrip(b"\0")[-2:] != b"\xff\xd9":
         raise BadPicture(why="not-jpeg")
+    if data.count(b"\xff\xda") > MOST_SCANS:
+        raise BadPicture(why="too-many-scans", most=MOST_SCANS)
     at = 2
     while at + 9 < len(data):
         if data[at] != 0xFF:

@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import random
 import signal
 import struct
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -134,6 +136,19 @@ def test_a_frame_of_another_shape_between_changes_nothing(eyes):
     assert eyes.look(one) == before
 
 
+def test_eyes_of_their_own_see_the_same_in_every_thread(eyes):
+    stills = [scenes.jpeg(scenes.frame(shape=(320, 240))), scenes.jpeg(scenes.frame(shape=(320, 240), picture=scenes.two_persons()))] * 8
+    expected = [eyes.look(still) for still in stills]
+    assert {one.people for one in expected} == {1, 2}
+
+    def look(_: int) -> list[Observation]:
+        own = Eyes()
+        return [own.look(still) for still in stills]
+
+    with ThreadPoolExecutor(3) as threads:
+        assert all(found == expected for found in threads.map(look, range(3)))
+
+
 # ------------------------------------------------------------ photographs
 
 
@@ -190,6 +205,13 @@ def header_says(width: int, height: int) -> bytes:
     return bytes(still)
 
 
+def with_scans(more: int) -> bytes:
+    """A small progressive JPEG whose last scan, a dozen bytes, comes that many times more. The decoder passes over the whole picture for each."""
+    still = scenes.jpeg(np.full((240, 320), 128, np.uint8), 70, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    last = still.rindex(b"\xff\xda")
+    return still[:-2] + still[last:-2] * more + b"\xff\xd9"
+
+
 STILL = scenes.jpeg(scenes.frame(shape=(320, 240)))
 
 
@@ -202,6 +224,7 @@ STILL = scenes.jpeg(scenes.frame(shape=(320, 240)))
         (scenes.png(np.zeros((240, 320, 3), np.uint8)), "not-jpeg"),
         (b"\xff\xd8\xff\xd9", "no-frame-header"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF\xff\xd9", "no-frame-header"),
+        (with_scans(10_000), "too-many-scans"),
         (header_says(8000, 8000), "size"),
         (header_says(1281, 720), "size"),
         (header_says(8, 8), "size"),
@@ -221,6 +244,7 @@ def test_a_live_frame_that_is_refused_before_it_is_decoded(eyes, monkeypatch, ba
         (b"", "no-picture"),
         (b"GIF89a" + bytes(50), "no-picture"),
         (STILL[: len(STILL) // 2], "broken"),
+        (with_scans(10_000), "broken"),
         (scenes.png(np.zeros((240, 320, 3), np.uint8))[:-20], "broken"),
         (header_says(60_000, 60_000), "size"),
         (scenes.png(np.zeros((10, 3000, 3), np.uint8)), "size"),
@@ -235,6 +259,10 @@ def test_a_file_that_is_refused_before_it_is_decoded(eyes, monkeypatch, bad, why
     with pytest.raises(Unreadable) as refused:
         eyes.look_at_file(bad)
     assert refused.value.facts["why"] == why
+
+
+def test_a_picture_of_several_scans_is_looked_at(eyes):
+    assert eyes.look(with_scans(5)).people == 0
 
 
 def test_a_frame_that_does_not_decode_costs_itself_only(eyes):
@@ -340,6 +368,30 @@ def test_a_frame_that_cannot_be_read_is_told_and_the_next_is_seen():
         pool.offer(1, 2.0, STILL)
         await seen.wait(2)
         assert [(at, observation and observation.people) for _, at, _, observation in seen.results] == [(1, None), (2, 1)]
+        assert pool.restarts == 0
+
+    with_pool(test)
+
+
+def test_hostile_frames_cost_themselves_only(eyes):
+    """Bytes changed at random in the places where a decoder believes them, and a picture that takes a decoder long."""
+    chance = random.Random(11)
+    hostile = [with_scans(10_000)]
+    for changes in (1, 3, 30, 300) * 10:
+        bad = bytearray(STILL)
+        for _ in range(changes):
+            bad[chance.randrange(2, len(bad) - 2)] = chance.randrange(256)
+        hostile.append(bytes(bad))
+
+    async def test(pool, seen):
+        for number, bad in enumerate(hostile):
+            pool.offer(number, 1.0, bad)
+        pool.offer(-1, 1.0, STILL)
+        await seen.wait(len(hostile) + 1)
+        told = {candidate: observation for candidate, _, _, observation in seen.results}
+        assert told[-1] == eyes.look(STILL)
+        assert told[0] is None
+        assert 1 < list(told.values()).count(None) == pool.unreadable
         assert pool.restarts == 0
 
     with_pool(test)
