@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ from testing_platform.accounts import service as accounts
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.rules import Role
 from testing_platform.db import Database, Statement, stamp
+from testing_platform.delivery import facility
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.answers import Answers, Batch, EventIn
 from testing_platform.delivery.models import Attempt
@@ -334,7 +336,11 @@ def fill(db: Database, settings: Settings, progress: Callable[[int, int], None] 
         filed = day.places[0].window.opens_at - timedelta(days=45)
         chance = random.Random(f"{PLAN['seed']} filing")
         takers = [Taker(day, who, filed + timedelta(days=chance.uniform(0, 8))) for who in candidates()]
-        acts = sorted(((at, n, act) for n, taker in enumerate(takers) for at, act in taker.acts()), key=lambda one: one[:2])
+        acts: list[tuple[datetime, int, Callable[[datetime], object]]] = [
+            (at, n, act) for n, taker in enumerate(takers) for at, act in taker.acts()
+        ]
+        acts += [(place.window.closes_at, len(takers), partial(facility.close, session, place)) for place in day.places]
+        acts.sort(key=lambda one: one[:2])
         for done, (at, _, act) in enumerate(acts):
             act(at)
             if done % 250 == 0:
@@ -392,6 +398,8 @@ def _miskeyed_form(session: Session, now: datetime) -> Form:
     item = setup.bank_items()[PLAN["miskeyed"]["item"]]
     _keep_with_key(session, bank, item, PLAN["miskeyed"]["key"], now)
     form = itembank.compose_form(session, bank, PLAN["form"], plan["items"], timedelta(minutes=plan["minutes"]), now)
+    # In use from here on: the version that is replaced below stays in it.
+    itembank.lock_form(session, form, now)
     _keep_with_key(session, bank, item, item["key"], now)
     return form
 

@@ -18,7 +18,7 @@ from testing_platform.bus import Event, open_database
 from testing_platform.db import Base
 from testing_platform.delivery import jobs, rules
 from testing_platform.delivery import service as attempts
-from testing_platform.delivery.models import Attempt, Response
+from testing_platform.delivery.models import Attempt, NoShow, Response
 from testing_platform.demo import past, setup
 from testing_platform.examinations.models import Administration, Appointment, ProctorAssignment, TestSession
 from testing_platform.itembank.models import Form, FormSlot
@@ -178,6 +178,17 @@ def test_the_trail_of_the_past_is_in_the_order_of_its_instants_and_holds(db, set
         assert session.scalars(select(Event.at).order_by(Event.id)).all() == sorted(session.scalars(select(Event.at)))
         found = audit.verify(session, settings.secret)
     assert (found.entries, found.faults) == (len(instants), [])
+
+
+def test_who_did_not_come_was_written_down_when_each_session_closed(session, administration):
+    rows = session.execute(
+        select(NoShow, Appointment.session_id)
+        .join(Appointment, Appointment.id == NoShow.appointment_id)
+        .where(Appointment.administration_id == administration.id)
+    ).all()
+    assert len(rows) == PLAN["no_shows"]
+    assert {row.recorded_by_id for row, _ in rows} == {None}
+    assert all(row.recorded_at == session.get_one(TestSession, place).window.closes_at for row, place in rows)
 
 
 def test_proctors_of_the_past_have_nothing_of_it_to_watch_today(session, administration):
