@@ -52,7 +52,7 @@ def behind_doors(session: Session, now: datetime) -> dict[str, Now]:
     found = {
         "candidate": Now(_("The session at home is open now.")),
         "proctor": _watching(counts["waiting"], counts["in_progress"]),
-        "lead": _second_person(session, place),
+        "lead": _second_person(session),
         "operator": _processes(session, now),
         "auditor": _trail(session),
         "outbox": _mails(session),
@@ -79,10 +79,8 @@ def _watching(waiting: int, testing: int) -> Now:
     return Now(ngettext("%(num)s candidate takes the test.", "%(num)s candidates take the test.", testing))
 
 
-def _second_person(session: Session, place: TestSession) -> Now:
-    count = session.scalar(
-        select(func.count()).select_from(EndProposal).join(Attempt).where(Attempt.session_id == place.id, EndProposal.outcome == "open")
-    )
+def _second_person(session: Session) -> Now:
+    count = _count(session, EndProposal, EndProposal.outcome == "open")
     if count:
         return Now(ngettext("%(num)s proposal to end a test waits for you.", "%(num)s proposals to end a test wait for you.", count), True)
     return Now(_("Nothing waits for a second person."))
