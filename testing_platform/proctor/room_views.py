@@ -169,7 +169,7 @@ def message(place: TestSession) -> Any:
     return _say_how_many(
         lambda: room_service.tell_room(g.session, place, text, g.person, g.now),
         f"/proctor/rooms/{place.id}",
-        lambda count: ngettext("%(num)d candidate can read it.", "%(num)d candidates can read it.", count),
+        lambda count: ngettext("Sent to the page of %(num)d candidate.", "Sent to the pages of %(num)d candidates.", count),
     )
 
 

@@ -438,7 +438,7 @@ def test_messages_to_a_seat_and_to_the_room_stand_on_the_pages(here):
     path = f"/people/{here.testing.appointment_id}"
     page = here.post(f"{path}/message", version="0", key=str(uuid.uuid4()), text="Please turn off the beeper.")
     assert "Please turn off the beeper." in page
-    assert "1 candidate can read it." in here.post("/message", text="Ten minutes to the bell.")
+    assert "Sent to the page of 1 candidate." in here.post("/message", text="Ten minutes to the bell.")
     assert "Ten minutes to the bell." in here.page(path)
     assert "The message has no text" in here.post("/message", text="")
 
