@@ -1,6 +1,7 @@
 """A proctor's first page, and where a sign-in leads them."""
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -57,6 +58,22 @@ def test_who_has_no_session_that_is_on_comes_to_the_list(db, visit):
     visitor = visit(proctor, Area.PROCTOR)
     assert visitor.get("/proctor/now").headers["Location"] == "/proctor/"
     assert "No session is yours to watch" in visitor.get("/proctor/").text
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes", "said"),
+    [
+        ((2026, 11, 1, 18), (2026, 11, 1, 23), "11/1/26, 10:00 AM – 3:00 PM"),
+        ((2026, 11, 1, 18), (2026, 11, 2, 8), "11/1/26, 10:00 AM – 11/2/26, 12:00 AM"),
+        # The same day of the room is two days of UTC.
+        ((2026, 11, 1, 22), (2026, 11, 2, 3), "11/1/26, 2:00 PM – 7:00 PM"),
+    ],
+)
+def test_hours_that_end_on_a_later_day_say_which(app, opens, closes, said):
+    window = Window(*(datetime(*at, tzinfo=UTC) for at in (opens, closes)))
+    with app.test_request_context():
+        page = app.jinja_env.from_string('{% from "components/time.html" import hours %}{{ hours(window, "short") }}').render(window=window)
+    assert re.sub(r"<[^>]+>", "", page).replace("\N{NARROW NO-BREAK SPACE}", " ") == said
 
 
 def test_each_session_stands_in_the_words_of_its_own_kind(app, session):
