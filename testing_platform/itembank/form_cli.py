@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from testing_platform import clock, errors
-from testing_platform.digests import canonical
 from testing_platform.itembank import form_queries, forms
+from testing_platform.itembank.assembly import blueprint as blueprints
 from testing_platform.itembank.assembly.assemble import assemble
 from testing_platform.itembank.form_models import BlueprintVersion, LoftPool
 from testing_platform.itembank.models import Bank
@@ -26,11 +25,10 @@ class UnknownBank(errors.Refusal):
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        # Through JSON once, as it is stored: dates and the like are no part of a blueprint.
-        found: dict[str, Any] = json.loads(canonical(tomllib.loads(path.read_text(encoding="utf-8"))))
-    except (OSError, ValueError) as problem:
-        raise click.ClickException(f"{path} is no TOML file that can be read: {problem}") from None
-    return found
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise click.ClickException(f"{path} cannot be read: {problem}") from None
+    return blueprints.read(text)
 
 
 def _bank(session: Session, name: str) -> Bank:

@@ -91,11 +91,7 @@ class Searcher:
             asked = session.get_one(Assembly, self._assembly)
             if asked.state != "running":
                 return
-            if isinstance(found, tuple):
-                kind, facts = found
-                forms.refuse(session, asked, kind(**facts), now)
-            else:
-                forms.take(session, asked, found, self._digest, now)
+            forms.settle(session, asked, found[0](**found[1]) if isinstance(found, tuple) else found, self._digest, now)
 
 
 SEARCHER = Searcher()

@@ -198,3 +198,9 @@ def drawn_items(session: Session, pool_id: int) -> dict[str, int]:
         .group_by(Item.code)
     )
     return dict(rows.all())
+
+
+def kept_out(session: Session, form: Form) -> int:
+    """How many items of the bank are enemies of one of the form's and stand outside of it."""
+    inside = {row.version.item_id for row in slots_of(session, form)}
+    return len(set().union(*queries.enemies_of(session, inside).values()) - inside)

@@ -93,15 +93,28 @@ def read_pool(session: Session, asked: Assembly, today: date) -> tuple[Blueprint
 def try_now(session: Session, asked: Assembly, today: date, now: datetime) -> bool:
     """The quick way, while somebody waits; says whether that answered it. What it cannot answer is left to the worker."""
     found, pool = read_pool(session, asked, today)
-    try:
-        outcome = assemble(found, pool, asked.forms, asked.seed, thorough=False)
-    except errors.Refusal as refusal:
-        refuse(session, asked, refusal, now)
-        return True
-    if outcome.state == "unmet" or (outcome.state == "short" and not outcome.proved):
+    tried = try_quickly(found, pool, asked.forms, asked.seed)
+    if tried is None:
         return False
-    take(session, asked, outcome, form_queries.pool_digest(pool), now)
+    settle(session, asked, tried, form_queries.pool_digest(pool), now)
     return True
+
+
+def try_quickly(found: Blueprint, pool: Sequence[PoolItem], count: int, seed: int) -> Outcome | errors.Refusal | None:
+    """What the quick way says; none where that is no answer."""
+    try:
+        outcome = assemble(found, pool, count, seed, thorough=False)
+    except errors.Refusal as refusal:
+        return refusal
+    return None if outcome.state == "unmet" or (outcome.state == "short" and not outcome.proved) else outcome
+
+
+def settle(session: Session, asked: Assembly, came: Outcome | errors.Refusal, pool_digest: str, now: datetime) -> None:
+    """Write down how it ended."""
+    if isinstance(came, errors.Refusal):
+        refuse(session, asked, came, now)
+    else:
+        take(session, asked, came, pool_digest, now)
 
 
 def refuse(session: Session, asked: Assembly, refusal: errors.Refusal, now: datetime) -> None:

@@ -1,5 +1,7 @@
 """A blueprint, as it stands in a TOML file and in the bank: one document, read into values that cannot be wrong in themselves."""
 
+import json
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -161,6 +163,33 @@ class _Table:
     def end(self) -> None:
         for name in self.left:
             raise self.fault(name, "unknown")
+
+
+def read(text: str) -> dict[str, Any]:
+    """The document of a TOML text, in its order, as plain values: dates and the like are no part of a blueprint. Raises FaultyBlueprint."""
+    try:
+        found: dict[str, Any] = json.loads(json.dumps(tomllib.loads(text), default=str))
+    except tomllib.TOMLDecodeError as problem:
+        raise FaultyBlueprint(where=str(problem), why="not-toml") from None
+    return found
+
+
+def written(document: Mapping[str, Any], where: str = "") -> str:
+    """The document as TOML: what stands by itself first, then tables and rows of tables."""
+    plain = {name: value for name, value in document.items() if not isinstance(value, Mapping) and not _rows(value)}
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in plain.items()]
+    for name, value in document.items():
+        path = f"{where}.{name}" if where else name
+        if isinstance(value, Mapping):
+            lines += ["", f"[{path}]", written(value, path)]
+        elif _rows(value):
+            for row in value:
+                lines += ["", f"[[{path}]]", written(row, path)]
+    return "\n".join(lines).rstrip("\n") + ("" if where else "\n")
+
+
+def _rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, Mapping) for row in value)
 
 
 MOST_ITEMS = 500

@@ -83,3 +83,11 @@ def test_a_toml_file_is_a_blueprint():
     assert (found.expected.shares, found.areas) == ({"easy": 0.85, "hard": 0.5}, {"CST": "Customer service"})
     assert found.section_of("CST", "know", False) is None
     assert found.section_of("CST", "apply", False) == 0
+
+
+def test_what_is_written_reads_back_the_same():
+    document = made.document(
+        anchor={"items": ["A-1", 'B "2"']}, shuffle={"items": True}, information={"at": [{"theta": -1.5, "least": 2.0}]}
+    )
+    document["section"][0] |= {"title": "Größe", "passages": {"whole": True}}
+    assert tomllib.loads(blueprint.written(document)) == document
