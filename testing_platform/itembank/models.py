@@ -189,6 +189,7 @@ class ItemVersion(Base):
     stimulus: Mapped[Stimulus | None] = relationship(lazy="joined")
     author: Mapped[Person | None] = relationship(foreign_keys=author_id)
     reviews: Mapped[list["Review"]] = relationship(back_populates="version", order_by="Review.id")
+    moves: Mapped[list["Move"]] = relationship(order_by="Move.id", viewonly=True)
 
     @property
     def choices(self) -> Choices:

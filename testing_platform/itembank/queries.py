@@ -25,7 +25,7 @@ from testing_platform.itembank.models import (
     Review,
     Stimulus,
 )
-from testing_platform.itembank.rules import SIGNED, USABLE, Outcome, Policy, Signature, State
+from testing_platform.itembank.rules import SIGNED, USABLE, Outcome, Policy, Signature, State, text_of
 
 
 def enemies_of(session: Session, item_ids: Iterable[int]) -> dict[int, set[int]]:
@@ -197,6 +197,18 @@ def passages(session: Session, bank: Bank) -> list[Stimulus]:
     """The newest version of each passage."""
     newest = select(func.max(Stimulus.id)).where(Stimulus.bank_id == bank.id).group_by(Stimulus.code)
     return list(session.scalars(select(Stimulus).where(Stimulus.id.in_(newest)).order_by(Stimulus.code)))
+
+
+def newest_versions(session: Session, bank: Bank) -> list[ItemVersion]:
+    """Of every item that is not gone for good."""
+    gone = (State.RETIRED, State.COMPROMISED)
+    found = select(ItemVersion).join(Item).where(Item.bank_id == bank.id, ItemVersion.newest, ItemVersion.state.not_in(gone))
+    return list(session.scalars(found.options(contains_eager(ItemVersion.item))))
+
+
+def shown_words(version: ItemVersion) -> str:
+    """What a candidate reads of the item itself, as plain words."""
+    return " ".join(text_of(html) for html in [version.stem, *(option["html"] for option in version.options)])
 
 
 # --- what needs whom ------------------------------------------------------------------------------------------------------------

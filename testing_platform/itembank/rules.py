@@ -251,6 +251,8 @@ SOURCES = {
     "pilot_discrimination": "Ebel & Frisbie (1991): below 0.20 an item is to be revised",
     "rest_after": "exposure control: the department's choice",
     "reading_grade": "reading level of the class's own papers: the department's choice",
+    "length_cue": "item-writing guides: the key as long as its distractors; the factor was set on the demonstration bank",
+    "length_cue_from": "letters from which a difference in length is seen; the department's choice",
     "alike": "measured on the demonstration bank: pairs above it are reworded copies",
 }
 
@@ -270,6 +272,9 @@ class Policy:
     rest_after: int = 1000
     # Grade of schooling: school years as in the United States.
     reading_grade: Decimal = Decimal("12")
+    # How many times as long as every distractor the key must be, or as short, to stand out.
+    length_cue: Decimal = Decimal("1.4")
+    length_cue_from: int = 30
     # Cosine of two items' TF-IDF words from which they are shown as near copies.
     alike: Decimal = Decimal("0.6")
     sources: Mapping[str, str] = field(default_factory=lambda: dict(SOURCES))
@@ -444,6 +449,14 @@ SAYS = re.compile(r'\balt="[^"]*[^"\s][^"]*"')
 def text_of(html: str) -> str:
     """The words alone, in one line."""
     return " ".join(unescape(TAG.sub(" ", html)).split())
+
+
+SOURCE = re.compile(r'(<img\b[^>]*?\bsrc=")(?=[0-9a-f]{40}\.)')
+
+
+def with_pictures(html: str, address: str) -> str:
+    """The same html with each picture at `address` and its name, as a page shows it."""
+    return SOURCE.sub(lambda found: found[1] + address, html)
 
 
 def lacking(stem: str, options: Sequence[str], passage: str | None) -> list[str]:

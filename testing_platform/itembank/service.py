@@ -306,23 +306,26 @@ def say(item: Item, about: About, known: Mapping[str, JobStatement]) -> None:
         item.statements = [known[code] for code in dict.fromkeys(about.statements)]
 
 
+def about_of(item: Item) -> About:
+    return About(
+        item.area,
+        rules.Level(item.level) if item.level else None,
+        tuple(one.code for one in item.statements),
+        tuple(tag.tag for tag in item.tags),
+        item.source,
+        rules.Security(item.security),
+        item.calculator,
+        item.expires_on,
+    )
+
+
 def clone(session: Session, version: ItemVersion, code: str, now: datetime, author: Person) -> ItemVersion:
     """A copy to write another item from. It is the enemy of what it was copied from by itself."""
     old = version.item
     item = Item(bank_id=old.bank_id, code=code, area=old.area, cloned_from_id=old.id)
     session.add(item)
     session.flush()
-    about = About(
-        old.area,
-        rules.Level(old.level) if old.level else None,
-        tuple(one.code for one in old.statements),
-        tuple(tag.tag for tag in old.tags),
-        old.source,
-        rules.Security(old.security),
-        old.calculator,
-        old.expires_on,
-    )
-    describe(session, item, about)
+    describe(session, item, about_of(old))
     made = write(session, item, content_of(version), version.stimulus, version.difficulty, now, author)
     make_enemies(session, [old, item], "clone", now, author)
     return made
@@ -345,6 +348,28 @@ def end_enmity(session: Session, group: EnemyGroup, now: datetime, person: Perso
     if group.ended_at is None:
         group.ended_at = now
         audit.record(session, "item.enemies-ended", f"enemy-group:{group.id}", now, person.id)
+
+
+def change_many(session: Session, bank: Bank, ids: Iterable[int], act: str, to: str, now: datetime, person: Person) -> int:
+    """Tag, untag or move (to another content area) these items of the bank. Raises FaultyItem, and then nothing is changed."""
+    wanted = set(ids)
+    known = act in ("tag", "untag") or (act == "move" and to in {one["code"] for one in bank.areas})
+    items = [item for item in session.scalars(select(Item).where(Item.bank_id == bank.id)) if item.id in wanted]
+    if not known or not to or not items:
+        raise FaultyItem(item="", why="nothing to change")
+    for item in items:
+        held = {tag.tag: tag for tag in item.tags}
+        if act == "move":
+            item.area = to
+        elif act == "tag" and to not in held:
+            item.tags.append(ItemTag(tag=to))
+        elif act == "untag" and to in held:
+            item.tags.remove(held[to])
+    session.flush()
+    if act != "move":
+        search.index(session, [version for item in items if (version := newest_version(session, item)) is not None])
+    audit.record(session, f"items.{act}", f"bank:{bank.id}", now, person.id, items=sorted(item.id for item in items), to=to)
+    return len(items)
 
 
 def compose_form(session: Session, bank: Bank, name: str, codes: list[str], time_limit: timedelta, now: datetime) -> Form:

@@ -130,6 +130,9 @@ def _prepare() -> Any:
     g.now = clock.now()
     g.person = None
     g.area = rules.area_of(request.path)
+    # Before anything reads the body: a package of items is larger than any form.
+    view = app.view_functions.get(request.endpoint or "")
+    request.max_content_length = getattr(view, "takes_bytes", MOST_BYTES)
     settings = app.settings
     # A secure context and the cookies belong to the name localhost.
     if settings.origin.startswith("http://localhost") and request.host.startswith("127.0.0.1") and request.method == "GET":

@@ -1,0 +1,538 @@
+"""One item's pages: to write it, to see it as candidates do, to sign it, and to answer it blind."""
+
+import random
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from flask import Blueprint, flash, g, jsonify, redirect, render_template, request
+from flask_babel import gettext as _
+from markupsafe import Markup
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from testing_platform import errors
+from testing_platform.accounts.models import Person
+from testing_platform.accounts.permissions import ANALYST, WRITERS, allowed, object_rule
+from testing_platform.itembank import difference, lifecycle, lint, queries, readability, rules, service
+from testing_platform.itembank.exchange import markup
+from testing_platform.itembank.exchange.drafts import Unfit
+from testing_platform.itembank.exchange.safety import LIMITS, Pictures, tidy
+from testing_platform.itembank.models import Bank, Comment, Item, ItemVersion, Picture, Stimulus
+from testing_platform.itembank.rules import Event, Outcome, Signature, State, Who
+from testing_platform.itembank.views import choices, rail, signs
+from testing_platform.itembank.views import words as who
+from testing_platform.web.frame import recorded
+
+bp = Blueprint("items", __name__, url_prefix="/analyst/bank")
+bp.context_processor(who)
+
+DIFFICULTIES = ("easy", "medium", "hard")
+MOST_OPTIONS = 10
+PICTURES = "/analyst/bank/pictures/"
+
+
+@object_rule("item")
+def item_rule(session: Session, person: Person, item_id: int, **_ids: Any) -> Item:
+    found = session.get(Item, item_id)
+    if found is None:
+        raise errors.NotFound
+    return found
+
+
+def _version(item: Item, number: str | None = None) -> ItemVersion:
+    """The version that the address names, else the newest."""
+    asked = select(ItemVersion).where(ItemVersion.item_id == item.id)
+    asked = (
+        asked.where(ItemVersion.number == int(number))
+        if number and number.isdigit() and len(number) < 6
+        else asked.where(ItemVersion.newest)
+    )
+    found = g.session.scalars(asked).first()
+    if found is None:
+        raise errors.NotFound
+    return found
+
+
+def _url(item: Item, version: ItemVersion | None = None) -> str:
+    return f"/analyst/bank/items/{item.id}" + (f"?version={version.number}" if version is not None and not version.newest else "")
+
+
+# --- the item ------------------------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/items/<int:item_id>")
+@recorded
+@allowed("item.see")
+def item(item: Item) -> Any:
+    """Everything about the item, its key included; who has opened this page cannot check the key blind any more."""
+    rail("bank")
+    version = _version(item, request.args.get("version"))
+    lifecycle.opened(g.session, version, g.person, g.now)
+    policy = lifecycle.policy_of(g.session, version)
+    earlier = next((one for one in reversed(item.versions) if one.number < version.number and one.language == version.language), None)
+    authors = lifecycle.authors_of(g.session, version)
+    reviews = lifecycle.reviews_of(g.session, version)
+    content = service.content_of(version)
+    comments = select(Comment).join(ItemVersion).where(ItemVersion.item_id == item.id).order_by(Comment.id)
+    return render_template(
+        "itembank/item.html",
+        bank=item.bank,
+        item=item,
+        version=version,
+        content=content,
+        shown=shown,
+        reviews=reviews,
+        missing=lifecycle.missing(g.session, version) if version.state == State.IN_REVIEW else {},
+        moves=version.moves,
+        comments=g.session.scalars(comments).all(),
+        changes=difference.between(service.content_of(earlier), content) if earlier else [],
+        earlier=earlier,
+        advice=lint.advice(content, version.stimulus.html if version.stimulus else "", version.grade, policy),
+        policy=policy,
+        can=_acts(version, authors),
+        signing=[kind for kind in signs() if kind is not Signature.KEY] if _may_sign(version, authors, reviews) else [],
+        groups=queries.enemy_groups(g.session, item.id),
+        exposures=queries.exposures(g.session, [item.id]).get(item.id, 0),
+        statistics=queries.statistics_of(g.session, item.id),
+        forms=queries.forms_with(g.session, item.id),
+        own=g.person.id in authors,
+    )
+
+
+def shown(html: str) -> Markup:
+    """The bank's own html, with its pictures at their addresses."""
+    return Markup(rules.with_pictures(html, PICTURES))
+
+
+def _may_sign(version: ItemVersion, authors: set[int], reviews: list[Any]) -> bool:
+    return version.state == State.IN_REVIEW and g.person.id not in authors and all(one.person_id != g.person.id for one in reviews)
+
+
+def _acts(version: ItemVersion, authors: set[int]) -> list[Event]:
+    """What the person on the page may do with the version now, in the order of its life."""
+    found: list[Event] = []
+    if g.person.roles & WRITERS and (g.person.id in authors or g.person.roles & ANALYST or not authors):
+        found += rules.possible(State(version.state), Who.WRITER)
+    if g.person.roles & ANALYST:
+        found += rules.possible(State(version.state), Who.ANALYST)
+    return [event for event in found if event is not Event.APPROVE or g.person.id not in authors]
+
+
+@bp.post("/items/<int:item_id>/hand-in")
+@allowed("item.write")
+def hand_in(item: Item) -> Any:
+    version = _moving(item)
+    lifecycle.submit(g.session, version, g.person, g.now)
+    flash(_("It waits for its reviewers now."), "success")
+    return redirect(_url(item, version), 303)
+
+
+@bp.post("/items/<int:item_id>/take-back")
+@allowed("item.write")
+def take_back(item: Item) -> Any:
+    version = _moving(item)
+    lifecycle.move(g.session, version, Event.WITHDRAW, Who.WRITER, g.person, g.now)
+    return redirect(_url(item, version), 303)
+
+
+def _moving(item: Item) -> ItemVersion:
+    """The version that the form was about. Raises VersionMoved when somebody else has moved it since."""
+    version = _version(item, request.form.get("version"))
+    if request.form.get("state") != version.state:
+        raise errors.VersionMoved
+    return version
+
+
+@bp.post("/items/<int:item_id>/moves/<event>")
+@allowed("item.own")
+def move(item: Item, event: str) -> Any:
+    """A step that the bank's owner takes."""
+    if event not in set(Event):
+        raise errors.NotFound
+    version, step, reason = _moving(item), Event(event), request.form.get("reason", "").strip()[:2000]
+    if step is Event.COMPROMISE:
+        lifecycle.compromise(g.session, version, g.person, reason, g.now)
+    else:
+        lifecycle.move(g.session, version, step, Who.ANALYST, g.person, g.now, reason)
+    return redirect(_url(item, version), 303)
+
+
+@bp.post("/items/<int:item_id>/waiver")
+@allowed("item.waive")
+def waive(item: Item) -> Any:
+    version = _moving(item)
+    lifecycle.waive(g.session, version, g.person, request.form.get("reason", "")[:2000], g.now)
+    return redirect(_url(item, version), 303)
+
+
+@bp.post("/items/<int:item_id>/reviews")
+@allowed("item.review")
+def review(item: Item) -> Any:
+    version = _moving(item)
+    kind, outcome = request.form.get("kind", ""), request.form.get("outcome", "")
+    if kind not in [str(one) for one in signs()] or outcome not in set(Outcome):
+        raise errors.BadRequest(why="review")
+    lifecycle.review(g.session, version, Signature(kind), Outcome(outcome), g.person, g.now, request.form.get("text", "")[:4000])
+    flash(_("Signed.") if outcome == Outcome.SIGN else _("It goes back to its author with what you wrote."), "success")
+    return redirect(_url(item, version), 303)
+
+
+@bp.post("/items/<int:item_id>/comments")
+@allowed("item.see")
+def comment(item: Item) -> Any:
+    text = request.form.get("text", "").strip()[:4000]
+    version = _version(item, request.form.get("version"))
+    if text:
+        g.session.add(Comment(version_id=version.id, person_id=g.person.id, at=g.now, text=text))
+    return redirect(_url(item, version) + "#comments", 303)
+
+
+@bp.post("/items/<int:item_id>/clone")
+@allowed("item.write")
+def clone(item: Item) -> Any:
+    made = service.clone(g.session, _version(item), _free_code(item.bank, item.area), g.now, g.person)
+    flash(_("This is a copy. A form never holds both it and %(code)s.", code=item.code), "success")
+    return redirect(f"/analyst/bank/items/{made.item_id}/edit", 303)
+
+
+@bp.post("/items/<int:item_id>/enemies/<int:number>/end")
+@allowed("item.own")
+def end_enmity(item: Item, number: int) -> Any:
+    for group in queries.enemy_groups(g.session, item.id):
+        if group.id == number:
+            service.end_enmity(g.session, group, g.now, g.person)
+    return redirect(_url(item), 303)
+
+
+# --- the blind check -------------------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/items/<int:item_id>/key-check")
+@allowed("item.review")
+def key_check(item: Item) -> Any:
+    rail("bank")
+    version = _version(item)
+    return render_template(
+        "itembank/key_check.html",
+        bank=item.bank,
+        item=item,
+        version=version,
+        question=as_question(service.content_of(version), version.stimulus),
+        blind=lifecycle.may_check(g.session, version, g.person),
+    )
+
+
+@bp.post("/items/<int:item_id>/key-check")
+@allowed("item.review")
+def check(item: Item) -> Any:
+    version = _moving(item)
+    answer = [key for key in request.form.getlist("slot-1") if key]
+    if not answer:
+        flash(_("Choose an answer first."), "error")
+        return redirect(f"/analyst/bank/items/{item.id}/key-check", 303)
+    right = lifecycle.check_key(g.session, version, answer, g.person, g.now, request.form.get("text", "")[:4000])
+    if right:
+        flash(_("%(code)s: your answer is the key.", code=item.code), "success")
+    else:
+        flash(_("%(code)s: your answer is not the key. The item goes back to its author.", code=item.code), "warning")
+    return redirect(f"/analyst/bank/{item.bank_id}", 303)
+
+
+# --- as candidates see it ---------------------------------------------------------------------------------------------------------------
+
+
+def as_question(content: rules.Content, stimulus: Stimulus | None, seed: int | None = None) -> dict[str, Any]:
+    """The item as the test page takes it; with a seed, in one of the orders in which a candidate may meet its options."""
+    options = list(content.options)
+    if seed is not None and content.shuffle:
+        free = [option for option in options if not option.fixed]
+        random.Random(seed).shuffle(free)
+        options = [option if option.fixed else free.pop(0) for option in options]
+    return {
+        "number": 1,
+        "place": 1,
+        "stem_html": shown(content.stem),
+        "options": [{"key": option.key, "html": shown(option.html)} for option in options],
+        "most": content.max_choices if content.kind is rules.Kind.MULTIPLE else None,
+        "language": content.language,
+        "stimulus": None if stimulus is None else {"title": stimulus.title, "html": shown(stimulus.html)},
+    }
+
+
+@bp.get("/items/<int:item_id>/preview")
+@recorded
+@allowed("item.see")
+def preview(item: Item) -> Any:
+    """A page of its own, with the test page's own style sheets, and nothing of the bank on it."""
+    version = _version(item, request.args.get("version"))
+    lifecycle.opened(g.session, version, g.person, g.now)
+    return _preview(service.content_of(version), version.stimulus)
+
+
+def _preview(content: rules.Content, stimulus: Stimulus | None) -> str:
+    seed = request.values.get("seed", "")
+    theme = request.values.get("theme", "")
+    question = as_question(content, stimulus, int(seed) if seed.isdigit() and len(seed) < 12 else None)
+    return render_template("itembank/preview.html", slot=question, theme=theme if theme in ("dark", "contrast") else "")
+
+
+@bp.post("/<int:bank_id>/preview")
+@allowed("item.begin")
+def preview_typed(bank: Bank) -> Any:
+    """What is in the editor now: the page as candidates would see it, and what an editor would say. Nothing is kept."""
+    content, stimulus, _faults = typed(bank)
+    passage = stimulus.html if stimulus else ""
+    grade = readability.grade_of(content, passage)
+    advice = lint.advice(content, passage, grade, rules.Policy.of(bank.policy))
+    if request.form.get("as") == "page":
+        return _preview(content, stimulus)
+    return jsonify(page=_preview(content, stimulus), advice=render_template("itembank/_advice.html", advice=advice, grade=grade))
+
+
+# --- the editor ----------------------------------------------------------------------------------------------------------------------------
+
+
+def _free_code(bank: Bank, area: str) -> str:
+    stem = area or "ITEM"
+    taken = set(g.session.scalars(select(Item.code).where(Item.bank_id == bank.id, Item.code.startswith(f"{stem}-"))))
+    number = 1
+    while f"{stem}-{number:02}" in taken:
+        number += 1
+    return f"{stem}-{number:02}"
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        found = Decimal(text.strip().replace(",", "."))
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() and abs(found) < 1000 else None
+
+
+def typed(bank: Bank) -> tuple[rules.Content, Stimulus | None, list[str]]:
+    """The content as the form of the editor says it, its passage, and what is wrong with it. Keys stay with their options."""
+    said = request.form
+    kind = rules.Kind(said["kind"]) if said.get("kind") in set(rules.Kind) else rules.Kind.SINGLE
+    passages = {one.code: one for one in queries.passages(g.session, bank)}
+    stimulus = passages.get(said.get("stimulus", ""))
+    weighted = kind is rules.Kind.MULTIPLE and said.get("scoring") == "weights"
+    options, faults = [], []
+    for key in list(dict.fromkeys(said.getlist("key")))[:MOST_OPTIONS]:
+        html = tidy(inline(said.get(f"option-{key}", "")))
+        if not html or not key.isalpha() or len(key) > 2:
+            continue
+        weight = _decimal(said.get(f"weight-{key}", "")) if weighted else None
+        if weighted and weight is None:
+            faults.append("weight")
+        options.append(
+            rules.Option(
+                key, html, f"fixed-{key}" in said, (weight or Decimal(0)) if weighted else None, said.get(f"why-{key}", "").strip()
+            )
+        )
+    known = {option.key for option in options}
+    correct = tuple(key for key in said.getlist("correct") if key in known)
+    limit = said.get("max_choices", "")
+    content = rules.Content(
+        stem=tidy(markup.marked_up(said.get("stem", ""))),
+        options=tuple(options),
+        correct=correct,
+        kind=kind,
+        title=said.get("title", "").strip()[:200],
+        rationale=said.get("rationale", "").strip(),
+        lower=_decimal(said.get("lower", "")) if weighted else None,
+        upper=_decimal(said.get("upper", "")) if weighted else None,
+        shuffle="shuffle" in said,
+        max_choices=(int(limit) if limit.isdigit() and len(limit) < 3 else 0) if kind is rules.Kind.MULTIPLE else 1,
+        language=said.get("language", "en") if said.get("language") in ("en", "es") else "en",
+        stimulus=stimulus.digest if stimulus else None,
+    )
+    if kind is not rules.Kind.MULTIPLE and len(correct) > 1:
+        faults.append("one-key")
+    return content, stimulus, [*content.faults(), *faults]
+
+
+def inline(text: str) -> str:
+    """An option as it was typed: a tag is kept, a line alone needs no paragraph."""
+    return text.strip() if markup.TAG.search(text) else markup.inline(text)
+
+
+def _about(bank: Bank) -> service.About:
+    said = request.form
+    areas = {str(one["code"]) for one in bank.areas}
+    expires = said.get("expires_on", "")
+    try:
+        day = date.fromisoformat(expires) if expires else None
+    except ValueError:
+        day = None
+    known = {one.code for one in queries.statements(g.session, bank)}
+    return service.About(
+        area=said["area"] if said.get("area") in areas else "",
+        level=rules.Level(said["level"]) if said.get("level") in set(rules.Level) else None,
+        statements=tuple(code for code in said.getlist("statements") if code in known),
+        tags=tuple(tag.strip()[:60] for tag in said.get("tags", "").split(",") if tag.strip()),
+        source=said.get("source", "").strip()[:300],
+        security=rules.Security(said["security"]) if said.get("security") in set(rules.Security) else rules.Security.SECURE,
+        calculator="calculator" in said,
+        expires_on=day,
+    )
+
+
+def _editor(bank: Bank, item: Item | None, version: ItemVersion | None, said: dict[str, Any], faults: list[str]) -> Any:
+    rail("bank")
+    return render_template(
+        "itembank/edit.html",
+        bank=bank,
+        item=item,
+        version=version,
+        said=said,
+        faults=faults,
+        statements=queries.statements(g.session, bank),
+        choices=choices(bank),
+    )
+
+
+def _blank(bank: Bank) -> dict[str, Any]:
+    option = {"html": "", "fixed": False, "weight": "", "why": "", "correct": False}
+    return {
+        "content": rules.Content("", (), ()),
+        "options": [{"key": key, **option} for key in "abcd"],
+        "about": service.About(request.args.get("area", "")),
+        "difficulty": "medium",
+        "stimulus": "",
+    }
+
+
+def _held(content: rules.Content, about: service.About, difficulty: str, stimulus: str) -> dict[str, Any]:
+    """What the editor shows, with room for one more option."""
+    options = [
+        {
+            "key": option.key,
+            "html": option.html,
+            "fixed": option.fixed,
+            "weight": "" if option.weight is None else rules.plain(option.weight),
+            "why": option.rationale,
+            "correct": option.key in content.correct,
+        }
+        for option in content.options
+    ]
+    used = {option["key"] for option in options}
+    more = [letter for letter in "abcdefghij" if letter not in used][: max(1, 4 - len(options))]
+    options += [{"key": key, "html": "", "fixed": False, "weight": "", "why": "", "correct": False} for key in more]
+    return {"content": content, "options": options, "about": about, "difficulty": difficulty, "stimulus": stimulus}
+
+
+@bp.get("/<int:bank_id>/new")
+@allowed("item.begin")
+def new(bank: Bank) -> Any:
+    return _editor(bank, None, None, _blank(bank), [])
+
+
+@bp.post("/<int:bank_id>/new")
+@allowed("item.begin")
+def begin(bank: Bank) -> Any:
+    content, stimulus, faults = typed(bank)
+    about = _about(bank)
+    if faults:
+        held = _held(content, about, request.form.get("difficulty", ""), request.form.get("stimulus", ""))
+        return _editor(bank, None, None, held, faults), 422
+    code = _free_code(bank, about.area)
+    made = Item(bank_id=bank.id, code=code, area=about.area)
+    g.session.add(made)
+    g.session.flush()
+    return _keep(made, content, stimulus, about)
+
+
+def _keep(item: Item, content: rules.Content, stimulus: Stimulus | None, about: service.About) -> Any:
+    service.describe(g.session, item, about)
+    difficulty = request.form.get("difficulty", "")
+    version = service.write(g.session, item, content, stimulus, difficulty if difficulty in DIFFICULTIES else "", g.now, g.person)
+    flash(_("Saved as version %(number)s of %(code)s.", number=version.number, code=item.code), "success")
+    return redirect(_url(item) if request.form.get("then") != "stay" else f"{_url(item)}/edit", 303)
+
+
+@bp.get("/items/<int:item_id>/edit")
+@recorded
+@allowed("item.write")
+def edit(item: Item) -> Any:
+    version = _version(item)
+    lifecycle.opened(g.session, version, g.person, g.now)
+    about = service.about_of(item)
+    held = _held(service.content_of(version), about, version.difficulty, version.stimulus.code if version.stimulus else "")
+    return _editor(item.bank, item, version, held, [])
+
+
+@bp.post("/items/<int:item_id>/edit")
+@allowed("item.write")
+def save(item: Item) -> Any:
+    version = _version(item)
+    if request.form.get("seen") != str(version.number):
+        raise errors.VersionMoved
+    content, stimulus, faults = typed(item.bank)
+    content = replace(content, catalog=version.catalog)
+    about = _about(item.bank)
+    if faults:
+        held = _held(content, about, request.form.get("difficulty", ""), request.form.get("stimulus", ""))
+        return _editor(item.bank, item, version, held, faults), 422
+    return _keep(item, content, stimulus, about)
+
+
+@bp.post("/<int:bank_id>/pictures")
+@allowed("item.begin")
+def add_picture(bank: Bank) -> Any:
+    """A picture for an item or a passage: sniffed, measured, kept by its content. The reply is what to put into the text."""
+    file, alt = request.files.get("picture"), request.form.get("alt", "").strip()
+    if file is None or not alt:
+        raise errors.BadRequest(why="picture")
+    try:
+        asset = Pictures(LIMITS).asset(file.read(), "picture")
+    except Unfit as problem:
+        raise errors.BadRequest(why=problem.reason) from problem
+    if g.session.get(Picture, asset.name) is None:
+        g.session.add(Picture(name=asset.name, media_type=asset.media_type, data=asset.data))
+    return jsonify(html=Markup('<img src="{}" alt="{}">').format(asset.name, alt))
+
+
+add_picture.takes_bytes = LIMITS.picture  # type: ignore[attr-defined]
+
+
+@bp.get("/<int:bank_id>/passages/<int:number>")
+@allowed("bank.see")
+def passage(bank: Bank, number: int) -> Any:
+    """A passage with its versions and the items that stand under it."""
+    rail("bank")
+    found = g.session.get(Stimulus, number)
+    if found is None or found.bank_id != bank.id:
+        raise errors.NotFound
+    versions = select(Stimulus).where(Stimulus.bank_id == bank.id, Stimulus.code == found.code).order_by(Stimulus.number)
+    return render_template(
+        "itembank/passage.html",
+        bank=bank,
+        passage=found,
+        shown=shown,
+        versions=g.session.scalars(versions).all(),
+        listed=queries.look(g.session, bank, queries.Wanted(stimulus=found.code)).versions,
+    )
+
+
+@bp.get("/<int:bank_id>/passages")
+@allowed("item.begin")
+def new_passage(bank: Bank) -> Any:
+    rail("bank")
+    code = request.args.get("code", "")
+    found = next((one for one in queries.passages(g.session, bank) if one.code == code), None)
+    return render_template("itembank/passage_edit.html", bank=bank, passage=found, problem="")
+
+
+@bp.post("/<int:bank_id>/passages")
+@allowed("item.begin")
+def keep_passage(bank: Bank) -> Any:
+    """A passage, or a new version of one; its items go on with the version that they were reviewed with until they are written anew."""
+    code, title = request.form.get("code", "").strip()[:40], request.form.get("title", "").strip()[:200]
+    html = markup.marked_up(request.form.get("text", ""))
+    if not code or not title or not html.strip():
+        flash(_("A passage has a code, a title and a text."), "error")
+        return redirect(f"/analyst/bank/{bank.id}/passages?code={code}", 303)
+    made = service.keep_stimulus(g.session, bank, code, title, html)
+    return redirect(f"/analyst/bank/{bank.id}/passages/{made.id}", 303)
