@@ -13,6 +13,7 @@ def acts() -> dict[str, str]:
         "signed-out": _("Signed out"),
         # bank, form, bulletin
         "item.version": _("Item version kept"),
+        "items.exported": _("Items written to a file for others"),
         "form.composed": _("Form composed"),
         "form.locked": _("Form locked"),
         "form.seen": _("Form looked at, with its key"),
@@ -102,6 +103,7 @@ def subjects() -> dict[str, str]:
         "room": _("room"),
         "administration": _("administration"),
         "bulletin": _("bulletin"),
+        "bank": _("item bank"),
         "form": _("form"),
         "item-version": _("item version"),
         "irregularity": _("irregularity report"),
