@@ -132,7 +132,7 @@ def refuse_served(port: int) -> None:
             raise click.ClickException(f"port {port} is served already: stop that server, or choose others with --port")
 
 
-def wait_for(port: int, seconds: float = 30) -> None:
+def wait_for(port: int, seconds: float = 90) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with socket.socket() as probe:
