@@ -1,6 +1,8 @@
 """The scheduler's, the candidate's and the analyst's pages of results, and that none of them says anything before the second signature."""
 
+import io
 import re
+import zipfile
 from datetime import timedelta
 
 import pytest
@@ -8,7 +10,7 @@ from sqlalchemy import select
 
 from testing_platform import clock, worker
 from testing_platform.accounts.models import Person
-from testing_platform.accounts.rules import Area, Role
+from testing_platform.accounts.rules import ROLES_OF_AREA, Area, Role
 from testing_platform.audit.models import AuditEntry
 from testing_platform.notices.models import Notice
 from testing_platform.scoring import service as scoring
@@ -50,7 +52,7 @@ def world(db):
             attempt.receipt_mailed_at = make.NOON
             attempt.person.name = name
             people[name.split()[0].lower()] = attempt.person
-        for role in (Role.ANALYST, Role.APPROVER, Role.SCHEDULER, Role.AUDITOR, Role.OPERATOR, Role.FACILITY_PROCTOR):
+        for role in set(Role) - {Role.CANDIDATE, Role.PROCTOR, Role.LEAD_PROCTOR}:
             people[str(role)] = make.person(session, role)
         people["proctor"] = make.proctor(session, where)
         people["lead_proctor"] = make.proctor(session, where, Role.LEAD_PROCTOR)
@@ -96,44 +98,90 @@ def result_page(db, visit, world, name):
 SAYS_WHO = re.compile(r"\bPASS\b|\bFAIL\b|[Yy]ou passed|did not pass|[Aa]prob(ó|aste)|people passed|person passed|See my result")
 
 
+# What differs at each look: the figures of the machine, the tokens of forms, how much room the disk has, and the version of a file that somebody just works on.
+MACHINE = "/operator/"
+HIDDEN = re.compile(r'[\w-]{20,}\.[\w-]{6}\.[\w-]{27}|(?<="free_bytes":)\d+|(?<=\?v=)\w+')
+
+
 def everything(app, db, visit, world):
-    """Every page that any role is shown, as (who, address, what it says)."""
-    areas = {"ada": Area.CANDIDATE, "ben": Area.CANDIDATE, "cy": Area.CANDIDATE, "analyst": Area.ANALYST, "approver": Area.ANALYST}
-    areas |= {"scheduler": Area.SCHEDULER, "auditor": Area.AUDITOR, "operator": Area.OPERATOR}
-    areas |= {"proctor": Area.PROCTOR, "lead_proctor": Area.PROCTOR, "facility_proctor": Area.PROCTOR, "nobody": Area.PUBLIC}
+    """Whatever any role gets by a GET, as (who, address, what it says): pages with their titles, JSON, and files by name and content."""
+    who = {"nobody": Area.PUBLIC, **dict.fromkeys(("ada", "ben", "cy"), Area.CANDIDATE)}
+    who |= {str(role): area for area, roles in ROLES_OF_AREA.items() for role in sorted(roles) if role is not Role.CANDIDATE}
+    assert {Role(name) for name in who if name in set(Role)} | {Role.CANDIDATE} == set(Role)
     with db.read() as session:
         attempts = session.scalars(select(make.Attempt).order_by(make.Attempt.id)).all()
         where = session.get_one(make.TestSession, world["where"])
-        for name, area in areas.items():
+        for name, area in who.items():
             visitor = visit(world["people"].get(name), area)
             for rule in app.url_map.iter_rules():
                 if "GET" not in rule.methods or rule.endpoint == "static":
                     continue
                 for attempt in attempts if "attempt_id" in rule.rule else attempts[:1]:
-                    url = route(rule, attempt, where)
-                    reply = visitor.get(url)
-                    if reply.mimetype in ("text/html", "application/json", "text/csv", "text/plain"):
-                        yield name, rule.rule, reply.status_code, reply.get_data(as_text=True)
+                    for url in routes(rule, attempt, where):
+                        yield name, url, said_by(visitor.get(url))
 
 
-def route(rule, attempt, where):
-    """The rule's address with the ids of this attempt; what has none here is the first of its kind."""
+def routes(rule, attempt, where):
+    """The rule's addresses with the ids of this attempt, each of the words that it allows; what has none here is the first of its kind."""
     ids = {"attempt_id": attempt.id, "appointment_id": attempt.appointment_id, "session_id": where.id, "form_id": attempt.form_id}
-    ids |= {"administration_id": where.administration_id, "format": "csv", "area": "candidate", "place": "at"}
-    return re.sub(r"<(?:[^<>]*:)?(\w+)>", lambda found: str(ids.get(found[1], 1)), rule.rule)
+    ids |= {"administration_id": where.administration_id, "area": "candidate", "place": "at"}
+    words = re.search(r"<any\(([^)]*)\):\w+>", rule.rule)
+    for word in words[1].split(", ") if words else [""]:
+        chosen = re.sub(r"<any\([^)]*\):\w+>", word, rule.rule)
+        yield re.sub(r"<(?:[^<>]*:)?(\w+)>", lambda found: str(ids.get(found[1], 1)), chosen)
+
+
+def said_by(reply):
+    """Name and content; a spreadsheet is a packed folder of texts."""
+    content = reply.get_data()
+    if content.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            content = b" ".join(packed.read(name) for name in packed.namelist())
+    return f"{reply.headers.get('Content-Disposition', '')}\n{content.decode(errors='replace')}"
 
 
 def test_before_the_second_signature_no_page_of_anybody_says_who_passed(app, db, visit, world):
-    said = [(who, rule) for who, rule, _status, page in everything(app, db, visit, world) if SAYS_WHO.search(page)]
-    # The walk would have seen it: after the signature the same pages say so.
+    said = [(who, url) for who, url, page in everything(app, db, visit, world) if SAYS_WHO.search(page)]
+    # The walk would have seen it: after the signature the same addresses say so.
     assert said == []
     sign(db, world)
-    after = {(who, rule) for who, rule, _status, page in everything(app, db, visit, world) if SAYS_WHO.search(page)}
-    assert ("ada", "/candidate/attempts/<int:attempt_id>/result") in after
-    assert ("cy", "/candidate/attempts/<int:attempt_id>/result") in after
-    assert ("scheduler", "/scheduler/administrations/<int:administration_id>") in after
+    after = {(who, url) for who, url, page in everything(app, db, visit, world) if SAYS_WHO.search(page)}
+    number = world["administration"]
+    assert {
+        ("ada", f"/candidate/attempts/{attempt_of(db, world, 'ada')}/result"),
+        ("cy", f"/candidate/attempts/{attempt_of(db, world, 'cy')}/result"),
+    } <= after
+    assert {
+        ("scheduler", f"/scheduler/administrations/{number}{end}")
+        for end in ("", *(f"/interview-candidates.{kind}" for kind in ("csv", "xlsx", "json")))
+    } <= after
+    assert {("analyst", f"/analyst/administrations/{number}/pass-fail.{kind}") for kind in ("csv", "json", "neogov")} <= after
     # And nobody else than these three kinds of people ever reads it.
-    assert {who for who, _rule in after} <= {"ada", "ben", "cy", "scheduler", "analyst", "approver"}
+    assert {who for who, _url in after} <= {"ada", "ben", "cy", "scheduler", "analyst", "approver"}
+
+
+def test_before_the_second_signature_nothing_depends_on_where_the_cut_is_proposed(app, db, visit, world):
+    """A word list may miss a word. Whom a cut would let pass cannot be read where every cut gives the same bytes."""
+    # They read the proposal, or that it was made.
+    blind = set(ROLES_OF_AREA[Area.ANALYST]) | {Role.AUDITOR}
+
+    def walk():
+        return {
+            (who, url): HIDDEN.sub("", page) for who, url, page in everything(app, db, visit, world) if who not in blind and url != MACHINE
+        }
+
+    before = walk()
+    with db.write() as session:
+        decision = session.get_one(PassingScoreDecision, world["decision"])
+        decision.cut = 1
+    after = walk()
+    assert [where for where in before if before[where] != after[where]] == []
+    # The comparison would have seen it.
+    with db.write() as session:
+        session.get_one(PassingScoreDecision, world["decision"]).cut = 4
+    sign(db, world)
+    result = ("ada", f"/candidate/attempts/{attempt_of(db, world, 'ada')}/result")
+    assert walk()[result] != before[result]
 
 
 def test_before_the_second_signature_the_scheduler_sees_no_name_and_no_count(app, db, visit, world):
