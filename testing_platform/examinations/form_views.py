@@ -14,11 +14,12 @@ from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import allowed, object_rule
 from testing_platform.audit import service as audit
 from testing_platform.examinations import queries
-from testing_platform.examinations.views import found, rail
+from testing_platform.examinations.views import found
 from testing_platform.itembank import form_queries, form_report, forms, service
 from testing_platform.itembank.assembly import blueprint as blueprints
 from testing_platform.itembank.form_models import ENDED, Assembly, BlueprintVersion
 from testing_platform.itembank.models import Bank, Form
+from testing_platform.itembank.views import rail
 from testing_platform.web.frame import own_transactions, recorded
 
 bp = Blueprint("forms", __name__, url_prefix="/analyst")

@@ -1,7 +1,7 @@
 """What assembly and the pages of forms read from the bank."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -30,13 +30,11 @@ class Known:
     irt: Irt | None
 
 
-def known(session: Session, version_ids: Iterable[int], least: int) -> dict[int, Known]:
+def known(session: Session, version_ids: Sequence[int], least: int) -> dict[int, Known]:
     """The versions that at least `least` candidates have answered."""
-    wanted = set(version_ids)
     newest: dict[tuple[int, int | None], ItemStatistics] = {}
-    for row in session.scalars(select(ItemStatistics).order_by(ItemStatistics.id)):
-        if row.version_id in wanted:
-            newest[row.version_id, row.administration_id] = row
+    for row in session.scalars(select(ItemStatistics).where(ItemStatistics.version_id.in_(version_ids)).order_by(ItemStatistics.id)):
+        newest[row.version_id, row.administration_id] = row
     rows: dict[int, list[ItemStatistics]] = {}
     for row in newest.values():
         rows.setdefault(row.version_id, []).append(row)

@@ -34,9 +34,11 @@ class Figures:
 
     @property
     def bins(self) -> list[tuple[float, int]]:
-        """How many items lie in each fiftieth of the scale, at its middle."""
-        found = Counter(min(49, int(share * 50)) for share in self.shares)
-        return [((place + 0.5) / 50, found[place]) for place in sorted(found)]
+        """The items of each fiftieth of the scale: their mean and how many they are."""
+        found: dict[int, list[float]] = {}
+        for share in self.shares:
+            found.setdefault(int(share * 50 + 1e-9), []).append(share)
+        return [(figures.mean(found[place]), len(found[place])) for place in sorted(found)]
 
     @property
     def score(self) -> float:
