@@ -84,13 +84,13 @@ def export_items(
             known = ", ".join(sorted(session.scalars(select(Bank.name)))) or "none"
             raise click.ClickException(f"there is no item bank {name!r}; there are: {known}")
         if form_name is None:
-            of, written = f"bank:{bank.id}", export.of_bank(session, bank, format, area, with_key)
+            of, written = f"bank:{bank.id}", export.of_bank(session, bank, format, area, with_key, look=dry_run)
         else:
             chosen = select(Form).where(Form.bank_id == bank.id, Form.name == form_name).order_by(Form.number.desc())
             form = session.scalars(chosen if number is None else chosen.where(Form.number == number)).first()
             if form is None:
                 raise click.ClickException(f"there is no form {form_name!r}{f' {number}' if number is not None else ''} in that bank")
-            of, written = f"form:{form.id}", export.of_form(session, form, format, with_key)
+            of, written = f"form:{form.id}", export.of_form(session, form, format, with_key, look=dry_run)
     if not dry_run:
         with db.write() as session:
             export.record(session, of, format, written, clock.now(), with_key=with_key)

@@ -90,17 +90,17 @@ def outline_of(session: Session, form: Form) -> Outline:
     return Outline(title, title, sections or (Section("", tuple(drafts.values())),), form.time_limit)
 
 
-def of_bank(session: Session, bank: Bank, format: str, area: str = "", with_key: bool = True) -> Written:
-    """Raises NothingToExport where the bank, or its area, has no item; NoPrinter without the means for a PDF."""
+def of_bank(session: Session, bank: Bank, format: str, area: str = "", with_key: bool = True, look: bool = False) -> Written:
+    """With `look` what would be left behind, and no PDF. Raises NothingToExport where the bank, or its area, has no item; NoPrinter without the means for a PDF."""
     drafts, left = bank_drafts(session, bank, area)
     if not drafts:
         raise NothingToExport(bank=bank.name, area=area)
-    return _digested(write(drafts, format, title=bank.name, with_key=with_key), left)
+    return _digested(write(drafts, format, title=bank.name, with_key=with_key, look=look), left)
 
 
-def of_form(session: Session, form: Form, format: str, with_key: bool = True) -> Written:
+def of_form(session: Session, form: Form, format: str, with_key: bool = True, look: bool = False) -> Written:
     outline = outline_of(session, form)
-    return _digested(write((), format, outline, outline.title, with_key), [])
+    return _digested(write((), format, outline, outline.title, with_key, look), [])
 
 
 def _digested(export: Export, left: Sequence[Left]) -> Written:

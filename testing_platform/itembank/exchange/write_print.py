@@ -15,7 +15,7 @@ from testing_platform import assets, errors
 from testing_platform.itembank.exchange import fragments, keys
 from testing_platform.itembank.exchange.drafts import Asset, Draft, StimulusDraft
 from testing_platform.itembank.exchange.safety import tidy
-from testing_platform.itembank.exchange.written import Export, Left, Section, with_pictures
+from testing_platform.itembank.exchange.written import Export, Left, Section, texts, with_pictures
 
 
 class NoPrinter(errors.Refusal):
@@ -165,13 +165,12 @@ def write_pdf(sections: Iterable[Section], title: str, with_key: bool, time_limi
     pdf = weasyprint.HTML(string=made, url_fetcher=fetcher).write_pdf(
         pdf_variant="pdf/ua-1", pdf_identifier=hashlib.sha256(made.encode()).digest()[:16]
     )
-    left = [
-        Left(draft.identifier, "its formulas are printed as one line of signs, for the printer knows no MathML")
-        for section in sections
-        for draft in section.drafts
-        if any(
-            "<math" in html
-            for html in [draft.stem, draft.stimulus.html if draft.stimulus else "", *(choice.html for choice in draft.choices)]
-        )
-    ]
-    return Export(pdf, ".pdf", "application/pdf", number, tuple(left))
+    return Export(pdf, ".pdf", "application/pdf", number, unprintable(sections))
+
+
+def unprintable(sections: Iterable[Section]) -> tuple[Left, ...]:
+    """What a PDF says otherwise than the items do."""
+    what = "its formulas are printed as one line of signs, for the printer knows no MathML"
+    drafts = (draft for section in sections for draft in section.drafts)
+    held = ((draft, [*texts(draft), draft.stimulus.html if draft.stimulus else ""]) for draft in drafts)
+    return tuple(Left(draft.identifier, what) for draft, html in held if any("<math" in said for said in html))
