@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from testing_platform.accounts import service as accounts
 from testing_platform.accounts.models import Person
-from testing_platform.accounts.rules import Role
+from testing_platform.accounts.rules import BANK_ROLES, Role
 from testing_platform.delivery import facility
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.models import Attempt, Response
@@ -18,6 +18,7 @@ from testing_platform.delivery.rules import STEPS, State
 from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import Administration, Appointment, Examination, TestSession
 from testing_platform.examinations.rules import Mode, Window
+from testing_platform.itembank import forms
 from testing_platform.itembank import service as itembank
 from testing_platform.itembank.models import Bank, Form, FormSlot, Item, ItemVersion
 from testing_platform.itembank.rules import Content, Kind, Option
@@ -288,8 +289,18 @@ def everyone(session: Session, now: datetime) -> Everyone:
         examinations.assign_proctor(session, here, found.people[f"lead_{name}"], now)
         found.attempts[f"room_{name}"] = seated(session, here, 1, by, now)
         found.reports[name] = room_service.report(session, here, None, "other", "other", "A bell rang.", now, None, by, now).id
-    for role in (Role.ANALYST, Role.APPROVER, Role.SCHEDULER, Role.AUDITOR, Role.OPERATOR):
+    for role in (Role.ANALYST, Role.APPROVER, Role.SCHEDULER, Role.AUDITOR, Role.OPERATOR, *BANK_ROLES):
         found.people[str(role)] = person(session, role, now=now)
+    form = found.sessions["here"].administration.form
+    cell = {"area": "CST", "min": 1, "max": 1}
+    document = {
+        "name": "Small",
+        "title": "A small test",
+        "difficulty": {"mean": 0.7, "within": 0.1},
+        "section": [{"name": "1", "items": 1, "minutes": 5, "cell": [cell]}],
+    }
+    blueprint = forms.keep_blueprint(session, session.get_one(Bank, form.bank_id), document, now)
+    forms.ask(session, blueprint, 1, 1, now)
     # One administration is through: two people have signed its passing score.
     found.sessions["released"] = place(session, now)
     found.attempts["released"] = handed_in(session, found.sessions["released"], ITEMS, now)

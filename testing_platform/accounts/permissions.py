@@ -23,6 +23,9 @@ ANALYSTS = frozenset({Role.ANALYST, Role.APPROVER})
 SCHEDULER = frozenset({Role.SCHEDULER})
 AUDITOR = frozenset({Role.AUDITOR})
 OPERATOR = frozenset({Role.OPERATOR})
+WRITERS = frozenset({Role.ITEM_WRITER, Role.ANALYST})
+REVIEWERS = frozenset({Role.ITEM_REVIEWER, Role.FAIRNESS_REVIEWER})
+BANK = ANALYSTS | WRITERS | REVIEWERS
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,17 @@ TABLE: dict[str, Line] = {
     "room.see": Line(ROOM, "assigned_room"),
     "room.act": Line(ROOM, "assigned_room"),
     # analyst
-    "analyst.home": Line(ANALYSTS),
+    # Those who work in the item bank alone are led there.
+    "analyst.home": Line(BANK),
+    "bulletin.list": Line(ANALYSTS),
     "administration.see": Line(ANALYSTS, "administration"),
+    "blueprint.list": Line(ANALYSTS),
+    "blueprint.see": Line(ANALYSTS, "blueprint"),
+    "blueprint.write": Line(ANALYST),
+    "assembly.see": Line(ANALYSTS, "assembly"),
     "form.see": Line(ANALYSTS, "form"),
+    "form.assemble": Line(ANALYST),
+    "form.lock": Line(ANALYST, "form"),
     "bulletin.see": Line(ANALYSTS, "examination"),
     "key.see": Line(ANALYSTS, "administration"),
     "key.change": Line(ANALYST, "administration"),
@@ -79,6 +90,17 @@ TABLE: dict[str, Line] = {
     "passing_score.decide": Line(ANALYSTS, "administration"),
     "result.list": Line(ANALYSTS, "administration"),
     "result.letter": Line(ANALYST, "administration"),
+    # item bank: its owners, and those who write, review and check
+    "bank.home": Line(BANK),
+    "bank.see": Line(BANK, "bank"),
+    "bank.own": Line(ANALYST, "bank"),
+    "bank.export": Line(ANALYST, "bank"),
+    "item.see": Line(BANK, "item"),
+    "item.write": Line(WRITERS, "item"),
+    "item.begin": Line(WRITERS, "bank"),
+    "item.review": Line(REVIEWERS, "item"),
+    "item.own": Line(ANALYST, "item"),
+    "item.waive": Line(ANALYSTS, "item"),
     # scheduler: names and PASS, never a score
     "scheduler.home": Line(SCHEDULER),
     "interview.list": Line(SCHEDULER, "released_administration"),

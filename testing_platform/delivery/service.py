@@ -27,6 +27,7 @@ from testing_platform.delivery.rules import Event, State, Step, Who
 from testing_platform.examinations import rules as examinations
 from testing_platform.examinations.models import Appointment
 from testing_platform.examinations.rules import TestDay
+from testing_platform.itembank import service as itembank
 
 # A process says that it is alive this often, and a longer silence of it is an outage.
 BEAT_EACH = timedelta(seconds=3)
@@ -170,6 +171,7 @@ def begin(session: Session, attempt: Attempt, device: str, now: datetime) -> Non
     attempt.clock = replace(attempt.clock, started_at=now)
     attempt.contact.http_at = now
     orders.fix(session, attempt)
+    itembank.expose(session, attempt.form_id, now)
     move(session, attempt, Event.BEGIN, Who.CANDIDATE, now, attempt.person_id, form=attempt.form_id)
 
 

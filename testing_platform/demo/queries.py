@@ -8,12 +8,15 @@ from flask_babel import ngettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from testing_platform.accounts.rules import Role
 from testing_platform.audit.models import AuditEntry
 from testing_platform.delivery.models import Attempt, Beat, Seating
 from testing_platform.demo import past, setup
 from testing_platform.examinations.models import Administration, Appointment, TestSession
 from testing_platform.examinations.rules import Mode
-from testing_platform.itembank.models import Form
+from testing_platform.itembank import queries as items
+from testing_platform.itembank.models import Bank, Form
+from testing_platform.itembank.rules import Signature, State
 from testing_platform.notices.models import Notice
 from testing_platform.proctor import queries as console
 from testing_platform.proctor.models import EndProposal
@@ -57,6 +60,7 @@ def behind_doors(session: Session, now: datetime) -> dict[str, Now]:
         "auditor": _trail(session),
         "outbox": _mails(session),
         **_scoring(session),
+        **_bank(session),
     }
     hall = room(session, now)
     if hall is not None:
@@ -84,6 +88,24 @@ def _second_person(session: Session) -> Now:
     if count:
         return Now(ngettext("%(num)s proposal to end a test waits for you.", "%(num)s proposals to end a test wait for you.", count), True)
     return Now(_("Nothing waits for a second person."))
+
+
+def _bank(session: Session) -> dict[str, Now]:
+    """What waits for the one who comes in by each door of the item bank."""
+    bank = session.scalars(select(Bank).where(Bank.name == setup.BANK)).one()
+    writer, reviewer, fairness = (
+        setup.person_with(session, role).id for role in (Role.ITEM_WRITER, Role.ITEM_REVIEWER, Role.FAIRNESS_REVIEWER)
+    )
+    returned = len(items.of_author(session, bank, writer, [State.RETURNED]))
+    content = len(items.waiting_for(session, bank, reviewer, Signature.CONTENT))
+    bias = len(items.waiting_for(session, bank, fairness, Signature.FAIRNESS))
+    to_review = ngettext("%(num)s item waits for your review.", "%(num)s items wait for your review.", content)
+    to_read = ngettext("%(num)s item waits for your review.", "%(num)s items wait for your review.", bias)
+    return {
+        "writer": Now(ngettext("%(num)s item came back to you.", "%(num)s items came back to you.", returned), waits=bool(returned)),
+        "reviewer": Now(to_review, waits=bool(content)),
+        "fairness": Now(to_read, waits=bool(bias)),
+    }
 
 
 def _room(session: Session, hall: TestSession) -> dict[str, Now]:

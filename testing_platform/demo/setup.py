@@ -19,6 +19,7 @@ from testing_platform.demo import bank as demo_bank
 from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import Appointment, Examination, TestSession
 from testing_platform.examinations.rules import Mode, Window
+from testing_platform.itembank import forms
 from testing_platform.itembank import rules as bank_rules
 from testing_platform.itembank import service as itembank
 from testing_platform.itembank.models import Bank, Form
@@ -89,7 +90,7 @@ def fill_bank(session: Session, now: datetime) -> Bank:
         for item in area["item"]:
             check_key(item)
             kept.append(itembank.keep_item(session, bank, draft(item, area["area"]), stimuli, now, writer))
-    demo_bank.activate(session, kept, now)
+    demo_bank.settle(session, kept, now)
     return bank
 
 
@@ -128,6 +129,7 @@ def fill(session: Session, settings: Settings) -> None:
     now = clock.now()
     examination = announce(session, now)
     form = live_form(session, now)
+    forms.keep_blueprint(session, session.get_one(Bank, form.bank_id), read("blueprint_1229.toml"), now)
     fill_people(session, now)
     if not _is_open(session, now):
         # A demo of yesterday gets a new administration today, as a department would plan another test date.

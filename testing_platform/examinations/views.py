@@ -1,27 +1,22 @@
-"""The analyst's pages: what is announced, what is given, and the form as candidates see it, with its key."""
+"""The analyst's pages: what is announced and what is given."""
 
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, g, render_template
-from flask_babel import gettext as _
-from markupsafe import Markup
-from sqlalchemy import select
+from flask import Blueprint, g, redirect, render_template
 from sqlalchemy.orm import Session
 
 from testing_platform import errors
 from testing_platform.accounts.models import Person
-from testing_platform.accounts.permissions import allowed, object_rule
-from testing_platform.audit import service as audit
+from testing_platform.accounts.permissions import ANALYSTS, allowed, object_rule
 from testing_platform.examinations import queries
 from testing_platform.examinations.models import Administration, Examination
-from testing_platform.itembank.models import Form, FormSlot
-from testing_platform.web.frame import recorded
+from testing_platform.itembank.views import rail
 
 bp = Blueprint("examinations", __name__, url_prefix="/analyst")
 
 
-def _found(session: Session, kind: type[Any], number: int) -> Any:
+def found(session: Session, kind: type[Any], number: int) -> Any:
     found = session.get(kind, number)
     if found is None:
         raise errors.NotFound
@@ -30,24 +25,12 @@ def _found(session: Session, kind: type[Any], number: int) -> Any:
 
 @object_rule("administration")
 def administration_rule(session: Session, person: Person, administration_id: int, **_ids: Any) -> Administration:
-    return _found(session, Administration, administration_id)
-
-
-@object_rule("form")
-def form_rule(session: Session, person: Person, form_id: int, **_ids: Any) -> Form:
-    return _found(session, Form, form_id)
+    return found(session, Administration, administration_id)
 
 
 @object_rule("examination")
 def examination_rule(session: Session, person: Person, examination_id: int, **_ids: Any) -> Examination:
-    return _found(session, Examination, examination_id)
-
-
-def rail(current: str) -> None:
-    g.rail = [
-        (_("Administrations"), "/analyst/", current == "administrations"),
-        (_("Bulletins"), "/analyst/bulletins", current == "bulletins"),
-    ]
+    return found(session, Examination, examination_id)
 
 
 Need = Callable[[Session, Administration], "dict[str, str] | None"]
@@ -63,8 +46,10 @@ def needs(say: Need) -> Need:
 @bp.get("/")
 @allowed("analyst.home")
 def home() -> Any:
+    if not g.person.roles & ANALYSTS:
+        return redirect("/analyst/bank/", 303)
     rail("administrations")
-    found = [
+    rows = [
         {
             "administration": one,
             "sessions": queries.sessions_of(g.session, one.id),
@@ -73,7 +58,7 @@ def home() -> Any:
         }
         for one in queries.administrations(g.session)
     ]
-    return render_template("examinations/home.html", administrations=found)
+    return render_template("examinations/home.html", administrations=rows)
 
 
 @bp.get("/administrations/<int:administration_id>")
@@ -91,7 +76,7 @@ def administration(one: Administration) -> Any:
 
 
 @bp.get("/bulletins")
-@allowed("analyst.home")
+@allowed("bulletin.list")
 def bulletins() -> Any:
     rail("bulletins")
     return render_template("examinations/bulletins.html", examinations=queries.examinations(g.session))
@@ -103,26 +88,3 @@ def bulletin(one: Examination) -> Any:
     """Every rule of the bulletin with its value and where it comes from."""
     rail("bulletins")
     return render_template("examinations/bulletin.html", examination=one, bulletin=one.bulletin, content=one.bulletin.content)
-
-
-@bp.get("/forms/<int:form_id>")
-@recorded
-@allowed("form.see")
-def form(one: Form) -> Any:
-    audit.record(g.session, "form.seen", f"form:{one.id}", g.now, g.person.id)
-    rail("administrations")
-    slots = [
-        {
-            "slot": row.slot,
-            "code": row.version.item.code,
-            "area": row.version.item.area,
-            "stem": Markup(row.version.stem),
-            "options": [{**option, "html": Markup(option["html"])} for option in row.version.options],
-            "correct": row.version.correct,
-            "rationale": row.version.rationale,
-            "difficulty": row.version.difficulty,
-            "stimulus": row.version.stimulus and {"title": row.version.stimulus.title, "html": Markup(row.version.stimulus.html)},
-        }
-        for row in g.session.scalars(select(FormSlot).where(FormSlot.form_id == one.id).order_by(FormSlot.slot))
-    ]
-    return render_template("examinations/form.html", form=one, slots=slots, areas=queries.area_titles(g.session, one.id))

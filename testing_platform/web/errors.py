@@ -69,6 +69,24 @@ STATUS = {
     "not-proposed": 409,
     "second-person-needed": 409,
     "stored-differs": 409,
+    # blueprints and forms
+    "faulty-blueprint": 422,
+    "unknown-areas": 422,
+    "form-locked": 409,
+    "not-to-be-given": 409,
+    # the item bank
+    "no-such-move": 409,
+    "not-signed": 409,
+    "not-tried": 409,
+    "signed-already": 409,
+    "key-seen": 409,
+    "own-work": 403,
+    "item-not-complete": 422,
+    "why-missing": 422,
+    "faulty-item": 422,
+    "items-refused": 422,
+    "nothing-to-export": 409,
+    "no-printer": 501,
 }
 
 
@@ -224,6 +242,74 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
         "stored-differs": (
             _("The stored table is not what the scores give"),
             _("Nothing was signed. Send the proposal back and tell the operator: the stored figures have to be looked into."),
+        ),
+        "faulty-blueprint": (
+            _("The blueprint cannot be read"),
+            _(
+                "Look at the entry “%(where)s”: %(why)s. Nothing was kept.",
+                where=facts.get("where", ""),
+                why={
+                    "missing": _("it is missing"),
+                    "unknown": _("there is no such entry"),
+                    "wrong-type": _("it is of another kind than it should be"),
+                    "out-of-range": _("the number is too small or too large"),
+                    "min-above-max": _("the least is above the most"),
+                    "twice": _("it stands twice"),
+                    "cells-need-more": _("its cells need more items than the section has"),
+                    "cells-take-fewer": _("its cells take fewer items than the section has"),
+                    "not-the-items": _("it does not count the items that are named"),
+                    "not-a-table": _("it should be a table"),
+                    "not-toml": _("the text is not TOML"),
+                }.get(str(facts.get("why")), ""),
+            ),
+        ),
+        "unknown-areas": (
+            _("The bank does not have these areas"),
+            _("The blueprint names %(areas)s. Use the codes of the bank’s content areas.", areas=", ".join(facts.get("areas", []))),
+        ),
+        "no-such-move": (
+            _("This does not fit where the item stands"),
+            _("Look at the item again. An item in review is taken back before it is edited."),
+        ),
+        "not-signed": (
+            _("Signatures are missing"),
+            _("The item’s page says which are still to come. Each is of another person, none of an author."),
+        ),
+        "not-tried": (
+            _("The trial does not say yet that this item may count"),
+            _("Wait for enough candidates, or have somebody sign why it may count without. The item’s page shows its figures."),
+        ),
+        "signed-already": (_("You have signed this version already"), _("Each signature under a version is of another person.")),
+        "key-seen": (_("You have seen this key"), _("Only somebody who has not can answer it blind. Choose another item.")),
+        "own-work": (_("You wrote this item"), _("Somebody else signs and approves it.")),
+        "item-not-complete": (
+            _("The item is not complete"),
+            _("It needs a stem, a text in each option, and an alternative text for each picture. Edit it, then hand it in."),
+        ),
+        "why-missing": (_("A reason is needed"), _("Write why in a few words, then press again.")),
+        "faulty-item": (_("The item cannot be kept like this"), _("Go back and look at its options, key and passage.")),
+        "nothing-to-export": (
+            _("There is no item to write"),
+            _("The bank or the area that was chosen has none that could go out. Go back and choose another."),
+        ),
+        "no-printer": (
+            _("This installation cannot make a PDF"),
+            _("Take the page to print instead, and print it from the browser; or ask the operator to install the extra “reports”."),
+        ),
+        "items-refused": (
+            _("Nothing is taken from this file"),
+            _("%(file)s: %(why)s. Have it written anew, or leave out that part.", file=facts.get("file", ""), why=facts.get("why", "")),
+        ),
+        "not-to-be-given": (
+            _("This form cannot be given"),
+            _(
+                "These items are not in use, or the test page has no way to answer them: %(codes)s. Exchange them, then lock the form.",
+                codes=", ".join([*facts.get("states", []), *facts.get("kinds", [])]),
+            ),
+        ),
+        "form-locked": (
+            _("This form is locked"),
+            _("A locked form does not change. Assemble or compose a new one."),
         ),
         "too-large": (_("That is too large"), _("Choose a smaller file and try again.")),
     }

@@ -24,6 +24,12 @@ from testing_platform.settings import Settings
 from tests import make
 
 
+# Where a door leads past the first page of its part: into the one session, or the one bank.
+LEADS_TO = {"proctor": r"/proctor/sessions/\d+", "room": r"/proctor/rooms/\d+"} | dict.fromkeys(
+    ("writer", "reviewer", "fairness"), r"/analyst/bank/\d+"
+)
+
+
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
     """The demo's people and open sessions, made once: each test gets a copy of the folder."""
@@ -63,17 +69,18 @@ def now_behind(db, pages, door):
         return queries.behind_doors(session, clock.now())[door]
 
 
-def test_there_is_a_door_for_every_role_and_each_leads_to_its_own_part(db, pages):
+def test_there_is_a_door_for_every_role_and_each_leads_to_its_own_part(db, settings):
     assert {role for _, role in views.DOORS.values()} | {Role.CANDIDATE} == set(Role) | {None}
     for door, (area, role) in views.DOORS.items():
         assert (role or Role.CANDIDATE) in ROLES_OF_AREA[area]
+        pages = create_app(settings, db).test_client()
         reply = pages.post(f"/demo/doors/{door}", data={"csrf_token": token(pages)}, headers={"Origin": "http://localhost"})
         assert reply.status_code == 303
         assert reply.location.startswith(f"/{area}/in/")
         page = pages.get(reply.location, headers={"Sec-Fetch-Site": "same-origin"}, follow_redirects=True)
         assert page.status_code == 200, door
         # A proctor of one session comes straight into it; the lead, who has two, chooses.
-        assert re.fullmatch({"proctor": r"/proctor/sessions/\d+", "room": r"/proctor/rooms/\d+"}.get(door, f"/{area}/"), page.request.path)
+        assert re.fullmatch(LEADS_TO.get(door, f"/{area}/"), page.request.path)
 
 
 def test_the_door_of_the_workstation_leads_to_a_seat_and_the_code_on_the_board(db, pages):
