@@ -221,6 +221,47 @@ def test_a_stuck_workstation_works_on_and_the_test_moves_with_every_answer(windo
     expect(fresh.page.locator("[data-banner]")).to_contain_text("1 more minute", timeout=12_000)
 
 
+def test_a_message_to_a_seat_an_end_that_two_people_decide_and_a_free_seat(window, stack, seat):
+    number, place = seat("Ed Ended")
+    proctor, lead, candidate = window(RoomProctor), window(RoomProctor), window(Seated)
+    proctor.come_in()
+    candidate.sit_down(number, proctor.make_code())
+    candidate.start()
+    candidate.choose(1)
+    candidate.saved()
+    proctor.person("ended")
+    proctor.page.locator("#message-text").fill("Your phone lies on the desk. Please give it to me.")
+    proctor.page.get_by_role("button", name="Send", exact=True).click()
+    expect(proctor.page.locator("main")).to_contain_text("Ed Ended")
+    banner = candidate.page.locator("[data-banner]")
+    expect(banner).to_contain_text("Please give it to me.", timeout=12_000)
+    # Nobody writes back from a workstation.
+    expect(banner.get_by_role("button", name="Read", exact=True)).to_be_visible()
+
+    open_all(proctor.page)
+    proctor.page.locator("#end-reason").select_option("unauthorised_aid")
+    proctor.page.get_by_role("button", name="Propose to end").click()
+    expect(proctor.page.locator("main")).to_contain_text("proposes to end this test")
+    expect(proctor.page.get_by_role("button", name="Confirm: end this test")).to_have_count(0)
+    look(proctor, "room-end-proposed")
+    assert candidate.attempt().state == "in_progress"
+    lead.page.goto(stack.link(Role.LEAD_PROCTOR))
+    lead.page.locator("main form button").first.click()
+    lead.page.wait_for_url("**/proctor/")
+    expect(lead.page.locator("main")).to_contain_text("1 proposal to end a test waits for you.")
+    lead.page.goto(proctor.page.url)
+    lead.page.get_by_role("button", name="Confirm: end this test").click()
+    candidate.page.wait_for_url("**/receipt")
+    expect(candidate.page.locator("h1")).to_have_text("Your test was stopped")
+    assert (candidate.attempt().state, candidate.chosen()) == ("terminated", {1: "a"})
+
+    proctor.page.reload()
+    proctor.page.get_by_role("button", name=f"free seat {place}").click()
+    expect(proctor.page.locator("main")).to_contain_text("The seat is free.")
+    proctor.page.goto(f"{proctor.base}/seats")
+    expect(proctor.page.locator(f"[data-seat='{place}']")).to_contain_text("free")
+
+
 def open_all(page):
     page.locator("details").evaluate_all("all => all.forEach(one => (one.open = true))")
 
