@@ -466,10 +466,6 @@ class Watch:
         ends = [(signal, gauge.end(until)) for signal, gauge in self._gauges.items()]
         return [Cleared(signal, *end) for signal, end in ends if end]
 
-    def mute(self, box: Box, width: int, height: int) -> None:
-        """From now on a face at this place is a picture on the wall: a proctor said so, or it was there when the room was shown."""
-        self._muted.append(_middle(box, height))
-
     # -------------------------------------------------------- one frame
 
     def _read(self, seen: Seen, at: float, passed: float) -> dict[Signal, tuple[Reading, float]]:

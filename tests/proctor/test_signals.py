@@ -451,10 +451,7 @@ def test_a_second_person_beside_the_picture_is_told():
     assert [one.signal for one in raised] == [Signal.MULTIPLE_FACES] * 2
 
 
-def test_a_proctor_may_leave_a_place_alone_and_the_rule_may_be_off():
-    watch = Watch(LIVE)
-    watch.mute((500, 60, 50, 70), 640, 480)
-    assert [one for at, (_, seen) in enumerate(with_second(1, 60)) for one in watch.see(alive(seen, at), float(at))] == []
+def test_the_rule_about_pictures_on_the_wall_may_be_off():
     _, cleared, _ = run(replace(LIVE, static_seconds=None), 1, *with_second(1, 400))
     assert cleared == []
 
