@@ -14,6 +14,7 @@ from testing_platform.bus import open_database
 from testing_platform.db import OnlyOne
 from testing_platform.delivery import jobs as delivery
 from testing_platform.delivery import service as attempts
+from testing_platform.delivery import withdrawals
 from testing_platform.itembank import form_jobs
 from testing_platform.notices import service as notices
 from testing_platform.notices.models import Notice
@@ -33,6 +34,7 @@ def once(app: Frame, *, hourly: bool = False) -> None:
         with db.read() as reading:
             sweep, receipts = delivery.anything_due(reading, clock.now()), delivery.receipts_due(reading)
             check, forms = checks.due(reading), form_jobs.due(reading)
+            known = withdrawals.due(reading, clock.now())
             seal, beat = audit.anything_to_seal(reading), attempts.beat_due(reading, "worker", clock.now())
         if sweep:
             with db.write() as session:
@@ -47,6 +49,9 @@ def once(app: Frame, *, hourly: bool = False) -> None:
         if seal:
             with db.write() as session:
                 audit.seal(session)
+        if known:
+            with db.write() as session:
+                log.info("withdrawn", sessions=withdrawals.withdraw(session, clock.now()))
         if beat:
             with db.write() as session:
                 attempts.beat(session, "worker", clock.now())

@@ -50,6 +50,7 @@ EXPECTED = {
     "/candidate/attempts/<int:attempt_id>/take-over": CANDIDATE,
     "/candidate/attempts/<int:attempt_id>/test": CANDIDATE,
     "/candidate/attempts/<int:attempt_id>/receipt": CANDIDATE,
+    "/candidate/attempts/<int:attempt_id>/pictures/<name>": CANDIDATE,
     "/api/candidate/attempts/<int:attempt_id>/probe": CANDIDATE,
     "/api/candidate/attempts/<int:attempt_id>/system-check": CANDIDATE,
     "/api/candidate/attempts/<int:attempt_id>/photo": CANDIDATE,

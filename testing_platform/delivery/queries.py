@@ -14,7 +14,7 @@ from testing_platform.delivery.models import Attempt, CheckInStep
 from testing_platform.delivery.rules import State
 from testing_platform.examinations.models import Administration, Appointment
 from testing_platform.itembank.models import FormSlot
-from testing_platform.itembank.rules import Kind
+from testing_platform.itembank.rules import PICTURE_NAME, Kind, with_pictures
 
 
 def attempt_of(session: Session, appointment_id: int) -> Attempt | None:
@@ -69,8 +69,12 @@ def returned_reason(session: Session, attempt_id: int, step: str) -> str:
     return str(row.facts.get("reason", "")) if row is not None and row.state == "returned" else ""
 
 
-def slots(session: Session, form_id: int) -> list[dict[str, Any]]:
-    """The form as its candidate is shown it: stems and options only, no key, no code of the bank."""
+def slots(session: Session, form_id: int, pictures: str = "") -> list[dict[str, Any]]:
+    """The form as its candidate is shown it: stems and options only, no key, no code of the bank. `pictures` is the address that they stand under."""
+
+    def shown(html: str) -> Markup:
+        return Markup(with_pictures(html, pictures))
+
     found = []
     for row in session.scalars(select(FormSlot).where(FormSlot.form_id == form_id).order_by(FormSlot.slot)):
         version = row.version
@@ -78,8 +82,8 @@ def slots(session: Session, form_id: int) -> list[dict[str, Any]]:
         found.append(
             {
                 "number": row.slot,
-                "stem_html": Markup(version.stem),
-                "options": [{"key": option["key"], "html": Markup(option["html"])} for option in version.options],
+                "stem_html": shown(version.stem),
+                "options": [{"key": option["key"], "html": shown(option["html"])} for option in version.options],
                 # None of a single answer, 0 without a limit.
                 "most": version.max_choices if version.kind == Kind.MULTIPLE else None,
                 "language": version.language,
@@ -87,10 +91,22 @@ def slots(session: Session, form_id: int) -> list[dict[str, Any]]:
                 # Whether its options may change places, and which of them may not.
                 "shuffle": version.shuffle,
                 "fixed": frozenset(option["key"] for option in version.options if option.get("fixed")),
-                "stimulus": None if stimulus is None else {"title": stimulus.title, "html": Markup(stimulus.html)},
+                "stimulus": None if stimulus is None else {"title": stimulus.title, "html": shown(stimulus.html)},
             }
         )
     return found
+
+
+def has_picture(session: Session, form_id: int, name: str) -> bool:
+    """Whether an item of the form, or its passage, shows this picture."""
+    if not PICTURE_NAME.fullmatch(name):
+        return False
+    for row in session.scalars(select(FormSlot).where(FormSlot.form_id == form_id)):
+        version = row.version
+        passage = version.stimulus.html if version.stimulus else ""
+        if any(name in html for html in (version.stem, passage, *(option["html"] for option in version.options))):
+            return True
+    return False
 
 
 def count_items(session: Session, form_id: int) -> int:

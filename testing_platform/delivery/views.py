@@ -6,17 +6,22 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, current_app, flash, g, redirect, render_template, request
+from flask_babel import gettext as _
+from flask_babel import ngettext
 from flask_login import current_user
+from sqlalchemy.orm import Session
 
 from testing_platform import clock, errors
 from testing_platform.accounts import service as accounts
 from testing_platform.accounts.permissions import allowed
 from testing_platform.accounts.rules import Area
-from testing_platform.delivery import facility, notices, objects, orders, queries, rules, service, tokens
+from testing_platform.delivery import facility, notices, objects, orders, queries, rules, service, tokens, withdrawals
 from testing_platform.delivery.models import Attempt
 from testing_platform.delivery.rules import State
-from testing_platform.examinations.models import Appointment
+from testing_platform.examinations import views as examinations
+from testing_platform.examinations.models import Administration, Appointment
 from testing_platform.examinations.rules import Mode, multiplier
+from testing_platform.itembank.models import Picture
 from testing_platform.web.frame import device_hash, language, own_transactions, remember_device
 
 bp = Blueprint("delivery", __name__, url_prefix="/candidate")
@@ -316,7 +321,10 @@ def test(attempt: Attempt) -> Any:
         "shortcuts": True,
     }
     return _page(
-        "delivery/test.html", attempt, player=player, slots=orders.laid_out(g.session, attempt, queries.slots(g.session, attempt.form_id))
+        "delivery/test.html",
+        attempt,
+        player=player,
+        slots=orders.laid_out(g.session, attempt, queries.slots(g.session, attempt.form_id, f"/candidate/attempts/{attempt.id}/pictures/")),
     )
 
 
@@ -332,3 +340,32 @@ def receipt(attempt: Attempt) -> Any:
         news=queries.news(g.session, attempt),
         at_workstation=_way() == facility.WORKSTATION,
     )
+
+
+@bp.get("/attempts/<int:attempt_id>/pictures/<name>")
+@allowed("attempt.take")
+def item_picture(attempt: Attempt, name: str) -> Any:
+    """A picture of an item or passage of this test, while it is taken; of no other test."""
+    if attempt.state != State.IN_PROGRESS or not queries.has_picture(g.session, attempt.form_id, name):
+        raise errors.NotFound
+    found = g.session.get_one(Picture, name)
+    return current_app.response_class(found.data, mimetype=found.media_type)
+
+
+@examinations.needs
+def _known_outside(session: Session, administration: Administration) -> dict[str, str] | None:
+    """Candidates had an item that has become known: the key is where a person decides whether it counts."""
+    found = withdrawals.met(session, administration)
+    if found is None:
+        return None
+    return {
+        "title": _("An item is known outside"),
+        "text": ngettext(
+            "%(num)s candidate had it in this test: %(codes)s. Decide whether it counts before the key is locked.",
+            "%(num)s candidates had it in this test: %(codes)s. Decide whether it counts before the key is locked.",
+            found.candidates,
+            codes=", ".join(found.codes),
+        ),
+        "url": f"/analyst/administrations/{administration.id}/key",
+        "kind": "warn",
+    }

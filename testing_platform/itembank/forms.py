@@ -185,6 +185,37 @@ def keep_form(
     return form
 
 
+def without(session: Session, form: Form, slots: set[int], now: datetime) -> Form:
+    """The same form without these slots: the next number of its name, in use if that one is, its sections as far as they still have items."""
+    kept = [row for row in form.slots if row.slot not in slots]
+    moved = {row.slot: at for at, row in enumerate(kept, 1)}
+    bank = session.get_one(Bank, form.bank_id)
+    made = service.keep_form(session, bank, form.name, [row.version for row in kept], form.time_limit, now)
+    plan = session.get(FormPlan, form.id)
+    if plan is not None:
+        sections = []
+        for section in plan.sections:
+            inside = [moved[slot] for slot in range(section["first"], section["last"] + 1) if slot in moved]
+            if inside:
+                sections.append({**section, "first": inside[0], "last": inside[-1]})
+        session.add(
+            FormPlan(
+                form_id=made.id,
+                assembly_id=plan.assembly_id,
+                sections=sections,
+                unscored=[moved[slot] for slot in plan.unscored if slot in moved],
+                shuffle_items=plan.shuffle_items,
+                shuffle_options=plan.shuffle_options,
+            )
+        )
+    if form.locked_at is not None:
+        # Its items were in use when that form was locked; an item that rests since then stays in a test that is announced.
+        made.locked_at = now
+        audit.record(session, "form.locked", f"form:{made.id}", now, digest=made.digest)
+    session.flush()
+    return made
+
+
 class Locked(errors.Refusal):
     """A form that is in use does not change; a new one is made."""
 

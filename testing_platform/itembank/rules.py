@@ -451,6 +451,7 @@ def text_of(html: str) -> str:
     return " ".join(unescape(TAG.sub(" ", html)).split())
 
 
+PICTURE_NAME = re.compile(r"[0-9a-f]{40}\.(?:png|jpg|gif|webp|svg)")
 SOURCE = re.compile(r'(<img\b[^>]*?\bsrc=")(?=[0-9a-f]{40}\.)')
 
 

@@ -28,6 +28,7 @@ from defusedxml.ElementTree import XMLParser
 
 from testing_platform import errors
 from testing_platform.itembank.exchange.drafts import Asset, Unfit
+from testing_platform.itembank.rules import PICTURE_NAME
 
 MB = 1024 * 1024
 
@@ -434,8 +435,6 @@ PICTURE = re.compile(r"<img\b[^>]*>")
 ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"')
 RENAMED = (("<b>", "<strong>"), ("</b>", "</strong>"), ("<i>", "<em>"), ("</i>", "</em>"))
 HEADING = re.compile(r"<(/?)h[1-6](?: [^>]*)?>")
-
-PICTURE_NAME = re.compile(r"[0-9a-f]{40}\.(?:png|jpg|gif|webp|svg)")
 
 Resolver = Callable[[str], Asset]
 

@@ -1,0 +1,113 @@
+"""When an item has become known outside: it leaves every session in which nobody has begun, and those who had it are named.
+
+A form in use never changes. The sessions that are still ahead become an administration of their own with a form without the item and its enemies;
+what was begun stays as it is, and a person decides about it when the key is locked.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import exists, func, select, update
+from sqlalchemy.orm import Session
+
+from testing_platform import bus
+from testing_platform.audit import service as audit
+from testing_platform.delivery.models import Attempt
+from testing_platform.examinations import service as examinations
+from testing_platform.examinations.models import Administration, Appointment, TestSession
+from testing_platform.itembank import forms
+from testing_platform.itembank.models import FormSlot, Item, ItemVersion
+from testing_platform.itembank.queries import enemies_of
+from testing_platform.itembank.rules import State
+
+
+def known_outside(session: Session) -> set[int]:
+    """The items that no candidate may newly meet: the compromised ones and their enemies."""
+    items = set(session.scalars(select(ItemVersion.item_id).where(ItemVersion.state == State.COMPROMISED)))
+    return items.union(*enemies_of(session, items).values()) if items else items
+
+
+def _held(session: Session, items: Iterable[int]) -> dict[int, set[int]]:
+    """By form the slots with one of these items."""
+    rows = session.execute(
+        select(FormSlot.form_id, FormSlot.slot)
+        .join(ItemVersion, ItemVersion.id == FormSlot.item_version_id)
+        .where(ItemVersion.item_id.in_(list(items)))
+    )
+    found: dict[int, set[int]] = {}
+    for form_id, slot in rows:
+        found.setdefault(form_id, set()).add(slot)
+    return found
+
+
+def _ahead(session: Session, form_ids: Iterable[int], now: datetime) -> list[TestSession]:
+    """Sessions with one of these forms in which nobody has begun and somebody still may."""
+    begun = exists().where(Attempt.session_id == TestSession.id, Attempt.started_at.is_not(None))
+    closes_at = TestSession.__table__.c.closes_at
+    return list(
+        session.scalars(
+            select(TestSession)
+            .join(Administration, Administration.id == TestSession.administration_id)
+            .where(Administration.form_id.in_(list(form_ids)), closes_at > now, TestSession.closed_at.is_(None), ~begun)
+            .order_by(TestSession.id)
+        )
+    )
+
+
+def due(session: Session, now: datetime) -> bool:
+    items = known_outside(session)
+    return bool(items) and bool(_ahead(session, _held(session, items), now))
+
+
+def withdraw(session: Session, now: datetime) -> int:
+    """Give each session that is still ahead a form without the items; returns how many sessions that were."""
+    held = _held(session, known_outside(session))
+    by_administration: dict[int, list[TestSession]] = {}
+    for place in _ahead(session, held, now):
+        by_administration.setdefault(place.administration_id, []).append(place)
+    for places in by_administration.values():
+        _part(session, places, held, now)
+    return sum(map(len, by_administration.values()))
+
+
+def _part(session: Session, places: list[TestSession], held: dict[int, set[int]], now: datetime) -> None:
+    old = places[0].administration
+    form = forms.without(session, old.form, held[old.form_id], now)
+    new = examinations.plan_administration(session, old.examination, form, old.test_day, now)
+    for place in places:
+        place.administration_id = new.id
+        session.execute(update(Appointment).where(Appointment.session_id == place.id).values(administration_id=new.id))
+        session.execute(update(Attempt).where(Attempt.session_id == place.id, Attempt.started_at.is_(None)).values(form_id=form.id))
+        bus.publish(session, "session.form-changed", now, session_id=place.id, form=form.id)
+        audit.record(session, "session.form-changed", f"session:{place.id}", now, before=old.form_id, after=form.id, administration=new.id)
+    session.flush()
+    session.expire_all()
+
+
+@dataclass(frozen=True)
+class Met:
+    """An administration in which candidates had items that are known outside."""
+
+    codes: list[str]
+    candidates: int
+
+
+def met(session: Session, administration: Administration) -> Met | None:
+    """Who had an item of the form that is known outside now; nothing when it has none, or nobody has begun."""
+    compromised = select(Item.code).join(ItemVersion, ItemVersion.item_id == Item.id)
+    codes = session.scalars(
+        compromised.join(FormSlot, FormSlot.item_version_id == ItemVersion.id)
+        .where(FormSlot.form_id == administration.form_id, ItemVersion.state == State.COMPROMISED)
+        .order_by(FormSlot.slot)
+    ).all()
+    if not codes:
+        return None
+    begun = (
+        select(func.count())
+        .select_from(Attempt)
+        .join(TestSession, TestSession.id == Attempt.session_id)
+        .where(TestSession.administration_id == administration.id, Attempt.started_at.is_not(None))
+    )
+    count = session.scalar(begun) or 0
+    return Met(list(codes), count) if count else None
