@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 from sqlalchemy import select
@@ -22,24 +23,54 @@ def items() -> None:
 
 @items.command("import")
 @click.argument("source", metavar="FILE_OR_FOLDER", type=click.Path(path_type=Path))
+@click.option(
+    "--bank", "name", help="The item bank that takes them in; made when there is none of this name. Unless said: the only one there is."
+)
+@click.option("--area", default="", help="The content area of items whose file names none of the bank's.")
 @click.option("--dry-run", is_flag=True, help="Say item by item what would come in; write nothing.")
 @click.option("--json", "as_json", is_flag=True)
-def import_items(source: Path, dry_run: bool, as_json: bool) -> None:
+@click.pass_context
+def import_items(context: click.Context, source: Path, name: str | None, area: str, dry_run: bool, as_json: bool) -> None:
     """Read items from QTI 1.2 to 3.0, Moodle XML, GIFT, Aiken, CSV or XLSX: a file, a package or a folder."""
-    if not dry_run:
-        raise click.ClickException("this version shows what would come in and does not take it in: add --dry-run")
     try:
-        rows = [drafts.outcome(found) for found in read(source)]
+        found = list(read(source))
     except Refused as refusal:
         raise click.ClickException(str(refusal)) from None
-    said = drafts.report(rows)
+    said = (
+        drafts.report([drafts.outcome(one) for one in found]) if dry_run and name is None else _take_in(context, found, name, area, dry_run)
+    )
     if as_json:
         click.echo(json.dumps(said, ensure_ascii=False))
         return
-    for row in rows:
+    for row in said["items"]:
         told = row["reason"] or f"{row['kind']}, {row['options']} options, key {', '.join(row['key'])}"
-        click.echo(f"{row['outcome']:8}  {row['source']}  {row['identifier']}  {told}")
-    click.echo(f"{said['found']} found, {said['imported']} can come in, {said['skipped']} skipped")
+        code = f"  {row['fate']:7}  {row['code'] or '-'}" if "fate" in row else ""
+        click.echo(f"{row['outcome']:8}{code}  {row['source']}  {row['identifier']}  {told}")
+    can = "can come in" if dry_run else "taken in"
+    here = f", {said['counts']['here']} here already" if "counts" in said else ""
+    left = said["counts"]["skipped"] if "counts" in said else said["skipped"]
+    click.echo(f"{said['found']} found, {said['imported']} {can}{here}, {left} skipped")
+
+
+def _take_in(context: click.Context, found: list[Any], name: str | None, area: str, dry_run: bool) -> dict[str, Any]:
+    """What the bank does with them, in one transaction that is kept or not."""
+    from testing_platform.itembank import intake, service
+
+    opened = context.meta["testing_platform.opened"]()
+    with opened.read() as session:
+        known = list(session.scalars(select(Bank.name).order_by(Bank.name)))
+    if name is None and len(known) != 1:
+        raise click.UsageError("say which item bank: --bank NAME")
+    wanted = name or known[0]
+    if dry_run:
+        with opened.read() as session:
+            bank = session.scalars(select(Bank).where(Bank.name == wanted)).first()
+            if bank is None:
+                return intake.report([intake.fresh(one) for one in found])
+            return intake.report(intake.take_in(session, bank, found, clock.now(), dry_run=True, area=area))
+    with opened.write() as session:
+        bank = service.open_bank(session, wanted, clock.now())
+        return intake.report(intake.take_in(session, bank, found, clock.now(), area=area))
 
 
 @items.command("export")

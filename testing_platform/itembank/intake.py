@@ -58,6 +58,11 @@ def report(found: list[Found]) -> dict[str, Any]:
     }
 
 
+def fresh(one: Draft | Skip) -> Found:
+    """What happens to it in a bank that is not there yet."""
+    return Found(one, Fate.SKIPPED, reason=one.reason) if isinstance(one, Skip) else Found(one, Fate.NEW, notes=list(one.notes))
+
+
 FIT_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 DIFFICULTIES = ("easy", "medium", "hard")
 NO_ALTERNATIVE = "a picture has no alternative text: the item cannot be handed in for review before it has one"
