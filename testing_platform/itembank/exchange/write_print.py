@@ -1,7 +1,9 @@
 """Items on paper: one HTML file that holds its pictures and its style, or the same as a tagged PDF. With the key or without."""
 
 import base64
-import hashlib
+import importlib.util
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +14,7 @@ from flask_babel import get_locale, gettext, ngettext
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from testing_platform import assets, errors
-from testing_platform.itembank.exchange import fragments, keys
+from testing_platform.itembank.exchange import fragments, keys, typeset
 from testing_platform.itembank.exchange.drafts import Asset, Draft, StimulusDraft
 from testing_platform.itembank.exchange.safety import tidy
 from testing_platform.itembank.exchange.written import Export, Left, Section, texts, with_pictures
@@ -153,19 +155,15 @@ def write_html(sections: Iterable[Section], title: str, with_key: bool, time_lim
 
 def write_pdf(sections: Iterable[Section], title: str, with_key: bool, time_limit: timedelta | None = None) -> Export:
     """Tagged for readers that speak (PDF/UA-1). Raises NoPrinter."""
-    try:
-        import weasyprint
-        from weasyprint.urls import URLFetcher
-    except (ImportError, OSError) as problem:
-        # OSError: the package is there, its libraries (Pango) are not.
-        raise NoPrinter from problem
+    if importlib.util.find_spec("weasyprint") is None:
+        raise NoPrinter
     sections = list(sections)
     made, number = page(sections, title, with_key, time_limit, spoken=True)
-    fetcher = URLFetcher(allowed_protocols=("data",))
-    pdf = weasyprint.HTML(string=made, url_fetcher=fetcher).write_pdf(
-        pdf_variant="pdf/ua-1", pdf_identifier=hashlib.sha256(made.encode()).digest()[:16]
-    )
-    return Export(pdf, ".pdf", "application/pdf", number, unprintable(sections))
+    ran = subprocess.run([sys.executable, "-m", typeset.__name__], input=made.encode(), stdout=subprocess.PIPE)
+    if ran.returncode == typeset.NO_PRINTER:
+        raise NoPrinter
+    ran.check_returncode()
+    return Export(ran.stdout, ".pdf", "application/pdf", number, unprintable(sections))
 
 
 def unprintable(sections: Iterable[Section]) -> tuple[Left, ...]:
