@@ -13,7 +13,7 @@ from testing_platform.audit import service as audit
 from testing_platform.itembank import form_queries
 from testing_platform.itembank.exchange import bank as seam
 from testing_platform.itembank.exchange.drafts import Draft, StimulusDraft
-from testing_platform.itembank.exchange.write import write
+from testing_platform.itembank.exchange.write import PAPER, write
 from testing_platform.itembank.exchange.written import Export, Left, Outline, Section
 from testing_platform.itembank.models import Bank, Form, Item, ItemVersion
 from testing_platform.itembank.rules import State
@@ -112,5 +112,5 @@ def record(
     session: Session, object: str, format: str, written: Written, now: datetime, actor_id: int | None = None, with_key: bool = True
 ) -> None:
     """Test content leaves the house: who took what, how many, and which file."""
-    facts = {"format": format, "items": written.export.written, "sha256": written.sha256, "with_key": with_key}
+    facts = {"format": format, "items": written.export.written, "sha256": written.sha256, "with_key": with_key or format not in PAPER}
     audit.record(session, "items.exported", object, now, actor_id, **facts)

@@ -66,7 +66,7 @@ def test_the_file_is_handed_out_with_its_line(db, analyst, bank, tmp_path):
         path.write_bytes(reply.data)
         assert len(all_of(path)) == count
         digest = hashlib.sha256(reply.data).hexdigest()
-        assert lines(db)[-1] == (of, True, {"format": format, "items": count, "sha256": digest, "with_key": False})
+        assert lines(db)[-1] == (of, True, {"format": format, "items": count, "sha256": digest, "with_key": True})
     assert len(lines(db)) == 2
 
 

@@ -7,8 +7,9 @@ from testing_platform.itembank.exchange import write_moodle, write_print, write_
 from testing_platform.itembank.exchange.drafts import Draft
 from testing_platform.itembank.exchange.written import Export, Outline, Section
 
+PAPER = ("html", "pdf")
 # For other systems, the fullest first, and for paper.
-FORMATS = ("qti3", "qti21", "moodle", "gift", "aiken", "csv", "html", "pdf")
+FORMATS = ("qti3", "qti21", "moodle", "gift", "aiken", "csv", *PAPER)
 
 
 def write(
