@@ -145,14 +145,14 @@ def correlation(ones: Sequence[int], others: Sequence[int]) -> float | None:
 # --- the passing score chooser -------------------------------------------------------------------------------------------------------------
 
 SOURCES = {
-    "assurance": "the department's choice: nine times in ten the vacancies are filled (rules of the field, 4.2)",
-    "extra_names": "Civil Service Rules on certification: five names more than vacancies (R104)",
-    "horizon_months": "bulletin, passing score paragraph: eligibles for two years (R63)",
-    "reference_percent": "bulletin, passing score paragraph: may be above or below 70 % (R64)",
-    "small_group": "rules of the field, 4.2: below 30 candidates counts only",
-    "attend": "starting value until past administrations are recorded (rules of the field, 4.2, worked example)",
-    "reach": "starting value until past administrations are recorded (rules of the field, 4.2, worked example)",
-    "appointed": "starting value until past administrations are recorded (rules of the field, 4.2, worked example)",
+    "assurance": "the department's choice: nine times in ten the vacancies are filled (docs/scoring.md, The chooser)",
+    "extra_names": "practice of certification: a department may consider at least five names more than it has vacancies (docs/scoring.md, The chooser)",
+    "horizon_months": "bulletin, passing score paragraph: eligibles for two years",
+    "reference_percent": "bulletin, passing score paragraph: may be above or below 70 %",
+    "small_group": "the department's choice: of fewer than 30 candidates statistics say little (docs/scoring.md, The chooser)",
+    "attend": "starting value until past administrations are recorded (docs/scoring.md, The chooser)",
+    "reach": "starting value until past administrations are recorded (docs/scoring.md, The chooser)",
+    "appointed": "starting value until past administrations are recorded (docs/scoring.md, The chooser)",
 }
 # Each rate as (how many did, of how many) in the bulletin's rows of past administrations.
 PAST = {"attend": ("attended", "passed"), "reach": ("reached", "attended"), "appointed": ("appointed", "offered")}
