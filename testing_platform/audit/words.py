@@ -125,6 +125,9 @@ def roles() -> dict[str, str]:
         "scheduler": _("scheduler"),
         "auditor": _("auditor"),
         "operator": _("operator"),
+        "item_writer": _("item writer"),
+        "item_reviewer": _("item reviewer"),
+        "fairness_reviewer": _("fairness reviewer"),
     }
 
 

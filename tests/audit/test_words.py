@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from testing_platform.accounts.rules import Role
 from testing_platform.audit import words
 from testing_platform.delivery.rules import Event
 
@@ -80,3 +81,8 @@ def test_the_acts_are_found_at_all(app):
     assert {"signed-in", "attempt.begin", "attempt.end_proposed", "passing_score.proposed", "trail.verified", "room.left"} <= found
     with app.test_request_context():
         assert all(words.acts().values())
+
+
+def test_every_role_has_words(app):
+    with app.test_request_context():
+        assert set(words.roles()) == set(Role)

@@ -132,7 +132,8 @@ def routes(rule, attempt, where):
 
 
 def said_by(reply):
-    """Name and content; a spreadsheet is a packed folder of texts."""
+    """Name and content; a spreadsheet is a packed folder of texts. Nothing that anybody asks for ends in a fault of ours."""
+    assert reply.status_code < 500, reply.request.path
     content = reply.get_data()
     if content.startswith(b"PK"):
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
