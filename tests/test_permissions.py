@@ -154,6 +154,7 @@ EXPECTED = {
     "/scheduler/administrations/<int:administration_id>/interview-schedule.<any(xlsx, csv, ics):format>": SCHEDULER,
     "/scheduler/administrations/<int:administration_id>/invite": SCHEDULER,
     "/scheduler/administrations/<int:administration_id>/withdraw": SCHEDULER,
+    "/scheduler/administrations/<int:administration_id>/letter": SCHEDULER,
     "/auditor/": AUDITOR,
     "/auditor/trail": AUDITOR,
     "/auditor/entries/<int:entry_id>": AUDITOR,

@@ -16,6 +16,7 @@ class Notice(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
     template: Mapped[str]  # name and version, such as "submitted/1"
+    about: Mapped[str | None] = mapped_column(index=True)  # such as "attempt:17": one person may be written to about several
     to: Mapped[str]
     subject: Mapped[str]
     text: Mapped[str]

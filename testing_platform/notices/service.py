@@ -24,11 +24,13 @@ def write(
     now: datetime,
     calendar: str | None = None,
     html: str | None = None,
+    about: str | None = None,
 ) -> Notice:
     """Put a mail into the outbox; it goes out after this transaction is kept."""
     notice = Notice(
         person_id=person.id,
         template=template,
+        about=about,
         to=person.email,
         subject=subject,
         text=text,
@@ -43,7 +45,7 @@ def write(
 
 def write_again(session: Session, notice: Notice, person: Person, now: datetime) -> Notice:
     """The same letter once more, to the address that the person has now; the one that did not arrive stays as it was."""
-    return write(session, person, notice.template, notice.subject, notice.text, now, notice.calendar, notice.html)
+    return write(session, person, notice.template, notice.subject, notice.text, now, notice.calendar, notice.html, notice.about)
 
 
 def due(session: Session, now: datetime, limit: int = 50) -> list[Notice]:

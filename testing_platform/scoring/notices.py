@@ -32,8 +32,12 @@ class Letter:
     calendar: str | None = None
 
 
-def keep(session: Session, person: Person, letter: Letter, now: datetime) -> Notice:
-    return notices.write(session, person, letter.template, letter.subject, letter.text, now, letter.calendar)
+def about(attempt_id: int) -> str:
+    return f"attempt:{attempt_id}"
+
+
+def keep(session: Session, person: Person, attempt_id: int, letter: Letter, now: datetime) -> Notice:
+    return notices.write(session, person, letter.template, letter.subject, letter.text, now, letter.calendar, about=about(attempt_id))
 
 
 @contextmanager

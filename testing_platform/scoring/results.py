@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import String, cast, func, literal, select, update
 from sqlalchemy.orm import Session, joinedload, lazyload
 
 from testing_platform import bus, errors
@@ -33,7 +33,7 @@ class NotReleased(errors.Refusal):
 
 
 class NothingToSendAgain(errors.Refusal):
-    """The letter about this result did arrive, or is on its way."""
+    """The letter did arrive, is on its way, or would come too late."""
 
     code = "nothing-to-send-again"
 
@@ -113,6 +113,7 @@ class Due:
     """A result whose candidate has not been told of it; the letter is none when an earlier one said the same."""
 
     result_id: int
+    attempt_id: int
     person: Person
     letter: notices.Letter | None
     told_at: datetime | None = None
@@ -150,7 +151,7 @@ def write_letters(session: Session, settings: Settings, ids: Sequence[int]) -> l
         administration = session.get_one(Administration, administration_id)
         before, at = told.get(result.attempt_id, (None, None))
         if before == result.outcome and result.attempt_id not in taken_back:
-            found.append(Due(result.id, person, None, at))
+            found.append(Due(result.id, result.attempt_id, person, None, at))
             continue
         began = started_at or result.released_at
         outcome = notices.Outcome(
@@ -159,7 +160,7 @@ def write_letters(session: Session, settings: Settings, ids: Sequence[int]) -> l
             taken_on=dates.local_day(began, zone),
             may_file_on=dates.may_file_again_on(began, zone, retest_months(administration)),
         )
-        found.append(Due(result.id, person, notices.result(settings, person, administration, outcome)))
+        found.append(Due(result.id, result.attempt_id, person, notices.result(settings, person, administration, outcome)))
     return found
 
 
@@ -222,7 +223,7 @@ def tell_of_no_result(session: Session, gone: Sequence[Gone], now: datetime) -> 
     known = _taken_back(session, ids)
     found = [one for one in gone if one.attempt_id not in known]
     for one in found:
-        notices.keep(session, one.person, one.letter, now)
+        notices.keep(session, one.person, one.attempt_id, one.letter, now)
         bus.publish(session, TAKEN_BACK, now, attempt_id=one.attempt_id)
     session.flush()
     return len(found)
@@ -258,7 +259,7 @@ def tell(session: Session, due: Sequence[Due], now: datetime) -> int:
         session.execute(update(QualifyingResult), [{"id": one.result_id, "mailed_at": one.told_at or now} for one in found])
     for one in found:
         if one.letter is not None:
-            notices.keep(session, one.person, one.letter, now)
+            notices.keep(session, one.person, one.attempt_id, one.letter, now)
     session.flush()
     return sum(one.letter is not None for one in found)
 
@@ -563,7 +564,7 @@ def invite(
         made_at=now,
     )
     session.add(kept)
-    posted = [(row, slot, notices.keep(session, row.person, letters[row.attempt_id], now)) for row, slot in now_seen.given]
+    posted = [(row, slot, notices.keep(session, row.person, row.attempt_id, letters[row.attempt_id], now)) for row, slot in now_seen.given]
     session.flush()
     for row, slot, notice in posted:
         assert row.result is not None
@@ -619,7 +620,7 @@ def withdraw_invitation(session: Session, invitation: InterviewInvitation, perso
         sequence(invited or 1, invitation),
     )
     administration = attempt.session.administration
-    notices.keep(session, attempt.person, notices.withdrawal(settings, attempt.person, administration, meeting, now), now)
+    notices.keep(session, attempt.person, attempt.id, notices.withdrawal(settings, attempt.person, administration, meeting, now), now)
     audit.record(session, "interview.withdrawn", f"invitation:{invitation.id}", now, person.id, attempt=attempt.id)
     session.flush()
 
@@ -633,27 +634,27 @@ def respond_by(invitation: InterviewInvitation) -> date:
 
 @dataclass(frozen=True)
 class Told:
-    """One result and what became of the letter about it."""
+    """One who has or had a result, and what became of the newest letter about it."""
 
-    result_id: int
+    attempt_id: int
     name: str
     email: str
     candidate_number: str
-    outcome: str
+    outcome: str  # PASS | FAIL | TAKEN_BACK: told before, and not scored by the decision
     letter: str  # unwritten | queued | sent | failed
 
 
 def told(session: Session, decision: PassingScoreDecision) -> list[Told]:
-    """Every result of a decision, by candidate number. The letter is the newest about a result that its person was written."""
-    newest = (
-        select(Notice.person_id, func.max(Notice.id).label("id"))
-        .where(Notice.template.like("result-%"))
-        .group_by(Notice.person_id)
-        .subquery()
+    """Everyone with a result of this decision, and everyone whose result it takes back, by candidate number."""
+    newest = select(Notice.about, func.max(Notice.id).label("id")).where(Notice.template.like("result-%")).group_by(Notice.about).subquery()
+    had = (
+        select(QualifyingResult.attempt_id)
+        .join(PassingScoreDecision, PassingScoreDecision.id == QualifyingResult.decision_id)
+        .where(PassingScoreDecision.administration_id == decision.administration_id)
     )
     rows = session.execute(
         select(
-            QualifyingResult.id,
+            Attempt.id,
             Person.name,
             Person.email,
             Person.candidate_number,
@@ -661,31 +662,51 @@ def told(session: Session, decision: PassingScoreDecision) -> list[Told]:
             QualifyingResult.mailed_at,
             Notice.state,
         )
-        .select_from(QualifyingResult)
-        .join(Person, Person.id == QualifyingResult.person_id)
-        .outerjoin(newest, newest.c.person_id == Person.id)
+        .select_from(Attempt)
+        .join(Person, Person.id == Attempt.person_id)
+        .outerjoin(QualifyingResult, (QualifyingResult.attempt_id == Attempt.id) & (QualifyingResult.decision_id == decision.id))
+        .outerjoin(newest, newest.c.about == literal("attempt:") + cast(Attempt.id, String))
         .outerjoin(Notice, Notice.id == newest.c.id)
-        .where(QualifyingResult.decision_id == decision.id)
-        .order_by(Person.candidate_number, QualifyingResult.id)
+        .where(Attempt.id.in_(had))
+        .order_by(Person.candidate_number, Attempt.id)
     )
     return [
-        Told(result_id, name, email, number or "", outcome, (state or "sent") if mailed_at else "unwritten")
-        for result_id, name, email, number, outcome, mailed_at, state in rows
+        Told(attempt_id, name, email, number or "", outcome or "TAKEN_BACK", (state or "sent") if mailed_at or not outcome else "unwritten")
+        for attempt_id, name, email, number, outcome, mailed_at, state in rows
     ]
 
 
-def send_letter_again(session: Session, result: QualifyingResult, email: str, by: Person, now: datetime) -> Notice:
-    """The letter that did not arrive, once more, to the address as it is known now. Raises NothingToSendAgain, accounts.FaultyAddress."""
+def send_letter_again(session: Session, attempt: Attempt, email: str, by: Person, now: datetime) -> Notice:
+    """The newest letter about a result, once more, to the address as it is known now. Raises NothingToSendAgain, accounts.FaultyAddress."""
     newest = session.scalars(
         select(Notice)
-        .where(Notice.person_id == result.person_id, Notice.template.like("result-%"))
+        .where(Notice.about == notices.about(attempt.id), Notice.template.like("result-%"))
         .order_by(Notice.id.desc())
         .limit(1)
         .with_for_update()
     ).first()
-    if newest is None or newest.state != "failed":
-        raise NothingToSendAgain
-    accounts.correct_email(session, result.person, email, by, now)
-    again = outbox.write_again(session, newest, result.person, now)
-    audit.record(session, "result.letter_sent_again", f"attempt:{result.attempt_id}", now, by.id)
+    again = _again(session, newest, attempt.person, email, by, now)
+    audit.record(session, "result.letter_sent_again", f"attempt:{attempt.id}", now, by.id)
     return again
+
+
+def send_invitation_again(session: Session, invitation: InterviewInvitation, email: str, by: Person, now: datetime) -> Notice:
+    """The letter that invites, once more, while it can still be followed. Raises NothingToSendAgain, accounts.FaultyAddress."""
+    # Whoever else sends it waits here, and then sees that it was sent.
+    session.execute(select(InterviewInvitation.id).where(InterviewInvitation.id == invitation.id).with_for_update())
+    session.refresh(invitation)
+    if invitation.withdrawn_at is not None or invitation.starts_at <= now:
+        raise NothingToSendAgain
+    letter = session.get(Notice, invitation.notice_id)
+    again = _again(session, letter, invitation.result.attempt.person, email, by, now)
+    session.flush()
+    invitation.notice_id = again.id
+    audit.record(session, "interview.letter_sent_again", f"invitation:{invitation.id}", now, by.id)
+    return again
+
+
+def _again(session: Session, letter: Notice | None, person: Person, email: str, by: Person, now: datetime) -> Notice:
+    if letter is None or letter.state != "failed":
+        raise NothingToSendAgain
+    accounts.correct_email(session, person, email, by, now)
+    return outbox.write_again(session, letter, person, now)

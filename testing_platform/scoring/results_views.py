@@ -10,9 +10,9 @@ from testing_platform import errors
 from testing_platform.accounts import service as accounts
 from testing_platform.accounts.permissions import allowed
 from testing_platform.accounts.rules import Role
+from testing_platform.delivery.models import Attempt
 from testing_platform.examinations.models import Administration
 from testing_platform.scoring import exports, results
-from testing_platform.scoring.models import QualifyingResult
 from testing_platform.web.frame import recorded
 
 bp = Blueprint("results", __name__, url_prefix="/analyst")
@@ -26,7 +26,7 @@ def listed(one: Administration) -> Any:
 
 
 def _page(one: Administration, problem: dict[str, Any] | None = None) -> str:
-    """`problem`: which letter could not be sent again, to what address, and why."""
+    """`problem`: whose letter could not be sent again, to what address, and why."""
     g.rail = [(_("Administrations"), "/analyst/", True), (_("Bulletins"), "/analyst/bulletins", False)]
     decision = results.decision_in_force(g.session, one.id)
     told = results.told(g.session, decision) if decision else []
@@ -49,17 +49,16 @@ def _page(one: Administration, problem: dict[str, Any] | None = None) -> str:
 @allowed("result.letter")
 def send_again(one: Administration) -> Any:
     """A letter that did not arrive goes out once more, to the address as it was corrected."""
-    number = request.form.get("result", type=int)
+    number = request.form.get("about", type=int)
     if number is None:
-        raise errors.BadRequest(why="a result is needed")
-    found = g.session.get(QualifyingResult, number)
-    if found is None or found.decision_id != results.released(g.session, one.id).id:
+        raise errors.BadRequest(why="an attempt is needed")
+    if number not in {row.attempt_id for row in results.told(g.session, results.released(g.session, one.id))}:
         raise errors.NotFound
     email = request.form.get("email", "")[:300]
     try:
-        results.send_letter_again(g.session, found, email, g.person, g.now)
+        results.send_letter_again(g.session, g.session.get_one(Attempt, number), email, g.person, g.now)
     except accounts.FaultyAddress as refusal:
-        return _page(one, {"result": found.id, "email": email, **refusal.facts}), 422
+        return _page(one, {"about": number, "email": email, **refusal.facts}), 422
     flash(_("The letter goes out again."), "success")
     return redirect(f"/analyst/administrations/{one.id}/results", 303)
 

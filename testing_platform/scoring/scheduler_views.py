@@ -10,6 +10,7 @@ from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from testing_platform import errors
+from testing_platform.accounts import service as accounts
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import allowed, object_rule
 from testing_platform.examinations.models import Administration
@@ -68,6 +69,11 @@ def home() -> Any:
 @bp.get("/administrations/<int:administration_id>")
 @allowed("interview.list")
 def administration(one: Administration) -> Any:
+    return _list_page(one)
+
+
+def _list_page(one: Administration, problem: dict[str, Any] | None = None) -> str:
+    """`problem`: whose letter could not be sent again, to what address, and why."""
     _rail()
     decision = results.released(g.session, one.id)
     everyone = results.rows(g.session, one, decision)
@@ -86,6 +92,9 @@ def administration(one: Administration) -> Any:
         formats=exports.FORMATS[KIND],
         schedule_formats=exports.FORMATS[SCHEDULE] if any(row.invitation for row in everyone) else (),
         jobs=exports.jobs(g.session, one.id, [KIND, SCHEDULE]),
+        undelivered=results.UNDELIVERED,
+        now=g.now,
+        problem=problem or {},
     )
 
 
@@ -224,16 +233,37 @@ def invite(one: Administration) -> Any:
     return redirect(f"/scheduler/administrations/{number}", 303)
 
 
+@bp.post("/administrations/<int:administration_id>/letter")
+@allowed("interview.invite")
+def send_again(one: Administration) -> Any:
+    """An invitation that did not arrive goes out once more, to the address as it was corrected."""
+    found = _invitation(one, request.form.get("about", type=int))
+    email = request.form.get("email", "")[:300]
+    try:
+        results.send_invitation_again(g.session, found, email, g.person, g.now)
+    except accounts.FaultyAddress as refusal:
+        return _list_page(one, {"about": found.id, "email": email, **refusal.facts}), 422
+    flash(_("The letter goes out again."), "success")
+    return redirect(_url(one), 303)
+
+
+def _invitation(one: Administration, number: int | None) -> InterviewInvitation:
+    if number is None:
+        raise errors.BadRequest(why="an invitation is needed")
+    found = g.session.get(InterviewInvitation, number)
+    if found is None or found.plan.administration_id != one.id:
+        raise errors.NotFound
+    return found
+
+
 @bp.post("/administrations/<int:administration_id>/withdraw")
 @allowed("interview.invite")
 def withdraw(one: Administration) -> Any:
     numbers = request.form.getlist("invitation", type=int)
     if not numbers:
         raise errors.BadRequest(why="an invitation is needed")
-    found = [g.session.get(InterviewInvitation, number) for number in numbers]
+    found = [_invitation(one, number) for number in numbers]
     for invitation in found:
-        if invitation is None or invitation.plan.administration_id != one.id:
-            raise errors.NotFound
         results.withdraw_invitation(g.session, invitation, g.person, _settings(), g.now)
     flash(
         ngettext(

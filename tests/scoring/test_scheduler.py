@@ -14,7 +14,7 @@ from testing_platform.accounts.rules import ROLES_OF_AREA, Area, Role
 from testing_platform.audit.models import AuditEntry
 from testing_platform.notices.models import Notice
 from testing_platform.scoring import service as scoring
-from testing_platform.scoring.models import ExportJob, InterviewInvitation, InterviewPlan, PassingScoreDecision, QualifyingResult
+from testing_platform.scoring.models import ExportJob, InterviewInvitation, InterviewPlan, PassingScoreDecision
 from tests import make
 
 PLAN = {
@@ -447,19 +447,25 @@ def test_the_analyst_sees_how_many_passed_and_whom_no_mail_reached(app, db, visi
     assert "1 file so far" in text(visitor.get(f"{url}/results"))
 
 
+def bounce(db, world, name):
+    """The newest letter to this person comes back."""
+    with db.write() as session:
+        found = select(Notice).where(Notice.person_id == world["people"][name].id).order_by(Notice.id.desc()).limit(1)
+        letter = session.scalars(found).one()
+        letter.state, letter.trouble = "failed", "recipient refused"
+
+
 @pytest.fixture
 def unreached(app, db, world):
-    """Signed and mailed; the letter to Cy came back. Returns the number of Cy's result."""
+    """Signed and mailed; the letter to Cy came back. Returns the number of Cy's attempt."""
     sign(db, world)
     worker.once(app)
-    with db.write() as session:
-        letter = session.scalars(select(Notice).where(Notice.person_id == world["people"]["cy"].id)).one()
-        letter.state, letter.trouble = "failed", "recipient refused"
-        return session.scalars(select(QualifyingResult.id).where(QualifyingResult.person_id == world["people"]["cy"].id)).one()
+    bounce(db, world, "cy")
+    return attempt_of(db, world, "cy")
 
 
-def send_again(visitor, world, result, email):
-    return visitor.post(f"/analyst/administrations/{world['administration']}/results/letter", {"result": str(result), "email": email})
+def send_again(visitor, world, attempt, email):
+    return visitor.post(f"/analyst/administrations/{world['administration']}/results/letter", {"about": str(attempt), "email": email})
 
 
 def test_a_letter_that_did_not_arrive_is_sent_again_to_the_corrected_address(app, db, visit, world, unreached):
@@ -501,11 +507,88 @@ def test_only_an_analyst_sends_a_letter_again_and_only_one_that_did_not_arrive(a
     approver = visit(world["people"]["approver"], Area.ANALYST)
     assert send_again(approver, world, unreached, "cy@example.org").status_code == 403
     assert "Send the letter again" not in text(approver.get(f"/analyst/administrations/{world['administration']}/results"))
-    with db.read() as session:
-        arrived = session.scalars(select(QualifyingResult.id).where(QualifyingResult.person_id == world["people"]["ada"].id)).one()
     visitor = analyst(visit, world)
-    assert send_again(visitor, world, arrived, world["people"]["ada"].email).status_code == 409
+    assert send_again(visitor, world, attempt_of(db, world, "ada"), world["people"]["ada"].email).status_code == 409
     assert send_again(visitor, world, 999, "x@example.org").status_code == 404
-    decide(db, world, 5)
-    # The result of a decision that was superseded is nobody's any more.
-    assert send_again(visitor, world, unreached, "cy@example.org").status_code == 404
+    assert send_again(visitor, world, "x", "x@example.org").status_code == 400
+
+
+@pytest.fixture
+def elsewhere(db, world):
+    """Cy takes another test of another administration, which is signed a day after this one. Returns its administration and Cy's attempt in it."""
+    with db.write() as session:
+        where = make.place(session)
+        attempt = make.handed_in(session, where, 6)
+        attempt.person = session.get_one(Person, world["people"]["cy"].id)
+        session.flush()
+        make.decided(session, where, 4, NOW + timedelta(days=1))
+        return where.administration_id, attempt.id
+
+
+def test_a_letter_belongs_to_its_own_result_where_one_person_has_two(app, db, visit, world, unreached, elsewhere, at):
+    at[0] = NOW + timedelta(days=1)
+    worker.once(app)
+    other, attempt = elsewhere
+    visitor = analyst(visit, world)
+    here = f"/analyst/administrations/{world['administration']}/results"
+    # The newer letter of the other test is on its way; the one of this test came back.
+    assert "Mails that did not arrive 1" in text(visitor.get(here))
+    assert "Mails that did not arrive 0" in text(visitor.get(f"/analyst/administrations/{other}/results"))
+    # Nothing of the other's is sent from here, nor of this one from there.
+    assert send_again(visitor, world, attempt, "cy@example.org").status_code == 404
+    assert send_again(visitor, {"administration": other}, unreached, "cy@example.org").status_code == 404
+    assert send_again(visitor, {"administration": other}, attempt, "cy@example.org").status_code == 409
+    assert send_again(visitor, world, unreached, "cy@example.org").status_code == 303
+    with db.read() as session:
+        first, again = session.scalars(select(Notice).where(Notice.about == f"attempt:{unreached}").order_by(Notice.id))
+        assert (again.text, again.template) == (first.text, "result-fail/1")
+    assert "Mails that did not arrive 0" in text(visitor.get(here))
+
+
+def test_a_letter_that_takes_a_result_back_is_sent_again_too(app, db, visit, world, unreached):
+    with db.write() as session:
+        session.get_one(make.Attempt, unreached).state = "voided_retest"
+    decide(db, world, 4)
+    worker.once(app)
+    bounce(db, world, "cy")
+    visitor = analyst(visit, world)
+    page = text(visitor.get(f"/analyst/administrations/{world['administration']}/results"))
+    assert "Cy Cedar" in page
+    assert "Did not pass 0" in page
+    assert send_again(visitor, world, unreached, "cy@example.org").status_code == 303
+    with db.read() as session:
+        newest = session.scalars(select(Notice).order_by(Notice.id.desc()).limit(1)).one()
+        assert (newest.template, newest.to, newest.state) == ("result-taken-back/1", "cy@example.org", "queued")
+
+
+def test_an_invitation_that_did_not_arrive_is_sent_again_while_it_can_be_followed(app, db, visit, world, at):
+    sign(db, world)
+    visitor = scheduler(visit, world)
+    assert visitor.post(f"{base(world)}/invite", sent_form(preview(visitor, world))).status_code == 303
+    with db.read() as session:
+        number = session.scalars(select(InterviewInvitation.id).where(InterviewInvitation.board == 1)).first()
+    again = {"about": str(number), "email": "ada.ash@example.org"}
+    assert visitor.post(f"{base(world)}/letter", again).status_code == 409
+    bounce(db, world, "ada")
+    assert "Send the letter again" in text(visitor.get(base(world)))
+    faulty = visitor.post(f"{base(world)}/letter", again | {"email": "nowhere"})
+    assert (faulty.status_code, "That is no e-mail address." in text(faulty)) == (422, True)
+    assert visitor.post(f"{base(world)}/letter", again).status_code == 303
+    assert visitor.post(f"{base(world)}/letter", again).status_code == 409
+    with db.read() as session:
+        invitation = session.get_one(InterviewInvitation, number)
+        first, second = session.scalars(select(Notice).where(Notice.about == f"attempt:{invitation.result.attempt_id}").order_by(Notice.id))
+        assert (second.to, second.state, second.calendar) == ("ada.ash@example.org", "queued", first.calendar)
+        assert (invitation.notice_id, first.state) == (second.id, "failed")
+        assert session.scalars(select(AuditEntry.object).where(AuditEntry.act == "interview.letter_sent_again")).all() == [
+            f"invitation:{number}"
+        ]
+    assert "Send the letter again" not in text(visitor.get(base(world)))
+    bounce(db, world, "ada")
+    # The day of the interview has gone by.
+    at[0] = NOW + timedelta(days=365)
+    visitor = scheduler(visit, world)
+    assert "Send the letter again" not in text(visitor.get(base(world)))
+    assert visitor.post(f"{base(world)}/letter", again).status_code == 409
+    assert visitor.post(f"{base(world)}/letter", again | {"about": "999"}).status_code == 404
+    assert visitor.post(f"{base(world)}/letter", {}).status_code == 400
