@@ -40,7 +40,7 @@ lint: $(VENV)/.installed-test ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy testing_platform
-	$(BIN)/mypy --strict --follow-imports=silent testing_platform/*/rules.py testing_platform/proctor/link.py testing_platform/scoring/[!r]*.py
+	$(BIN)/mypy --strict --follow-imports=silent testing_platform/*/rules.py testing_platform/proctor/link.py testing_platform/scoring/[!r]*.py testing_platform/scoring/analysis
 
 bench: $(VENV)/.installed-test ## measure answers and live against limits taken in the same run
 	$(BIN)/testing-platform bench answers

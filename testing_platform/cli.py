@@ -19,6 +19,7 @@ from testing_platform.itembank import cli as itembank_cli
 from testing_platform.itembank import form_cli
 from testing_platform.proctor import cli as proctor_cli
 from testing_platform.scoring import cli as scoring_cli
+from testing_platform.scoring.analysis import cli as analysis_cli
 from testing_platform.settings import FaultySetting, Settings
 
 LEAST_FREE = 1024**3
@@ -294,6 +295,7 @@ def bench(name: str, as_json: bool, quick: bool, database: str | None) -> None:
 main.add_command(audit_cli.audit)
 audit_cli.audit.add_command(delivery_cli.receipt)
 main.add_command(scoring_cli.results)
+main.add_command(analysis_cli.scoring)
 main.add_command(itembank_cli.items)
 main.add_command(form_cli.forms_group)
 main.add_command(proctor_cli.vision)

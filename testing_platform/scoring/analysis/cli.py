@@ -1,0 +1,194 @@
+"""`testing-platform scoring …`: the analyses on files alone, with no database."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from testing_platform.scoring.analysis.sheets import CannotSay, FaultyFile, Sheet, read_counts, read_key, read_sheet
+
+WHY = {
+    "unreadable": "cannot be read ({said})",
+    "not-text": "is no text in UTF-8",
+    "not-csv": "is no CSV ({said})",
+    "empty": "is empty; its first line must name the columns",
+    "no-rows": "has a heading and no rows",
+    "column-twice": "two columns have this name",
+    "column-missing": "there is no such column",
+    "row-length": "there are {got} cells where the heading names {wanted} columns",
+    "blank": "there is nothing here",
+    "item-twice": "the item {item} was there before",
+    "candidate-twice": "the candidate {candidate} was there before",
+    "group-twice": "the group {group} was there before",
+    "too-many-options": "there are more than {most} different answers by now; these are not letters of options",
+    "not-a-count": "“{value}” is no whole number",
+    "nobody": "a group of nobody has no rate",
+    "more-than-all": "{passed} passed of {n}",
+    "one-group": "names one group alone; impact compares two or more",
+}
+
+
+CANNOT = {
+    "cut-outside": "a cut of {cut} is not among the raw scores from 1 to {items}",
+    "no-reliability": "{which} of these answers is not between 0 and 1, so that nothing can be said of a parallel form",
+    "no-true-scores": "these scores vary too little, or more than right and wrong can, for a distribution of true scores",
+    "no-such-group": "there is no group {group}; there are {groups}",
+}
+
+
+class Group(click.Group):
+    """Refusals of the analyses, as sentences."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except FaultyFile as refusal:
+            facts = refusal.facts
+            places = [f"{name} {facts[name]}" for name in ("row", "column") if name in facts]
+            where = ", ".join([facts["file"], *places])
+            raise click.ClickException(f"{where}: {WHY[facts['why']].format(**facts)}") from None
+        except CannotSay as refusal:
+            raise click.ClickException(CANNOT[refusal.facts["why"]].format(**refusal.facts)) from None
+
+
+@click.group(cls=Group)
+def scoring() -> None:
+    """Statistics of a test, on CSV files alone.
+
+    Answers: one row a candidate; columns that the key names are items (letters, or 0 and 1 where the key is 1; blank = omitted), `candidate` is
+    the id, others are groups. Key: item,key[,content].
+    """
+
+
+Command = Callable[..., None]
+FILE = click.Path(path_type=Path, dir_okay=False)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+
+
+def of_sheet(command: Command) -> Command:
+    """The two files that most analyses read."""
+    command = click.option("--key", type=FILE, required=True, help="CSV: item,key[,content].")(command)
+    return click.option("--responses", type=FILE, required=True, help="CSV: one row a candidate.")(command)
+
+
+def sheet_of(responses: Path, key: Path) -> Sheet:
+    return read_sheet(responses, read_key(key))
+
+
+def plain(value: Any) -> Any:
+    """Figures as JSON has them."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def said(value: Any) -> str:
+    """A figure for people: four decimals, and a dash for what is not defined."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, list | tuple):
+        return " ".join(said(one) for one in value)
+    return str(value)
+
+
+def show(document: Any, as_json: bool, *tables: Sequence[dict[str, Any]]) -> None:
+    """The whole document, or its tables: every row a line, the columns as wide as they need."""
+    if as_json:
+        click.echo(json.dumps(plain(document), allow_nan=False))
+        return
+    for number, table in enumerate(tables):
+        if number:
+            click.echo("")
+        rows = [list(table[0])] + [[said(value) for value in row.values()] for row in table] if table else []
+        widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))] if rows else []
+        for row in rows:
+            cells = [
+                cell.ljust(width) if place == 0 else cell.rjust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            click.echo("  ".join(cells).rstrip())
+
+
+def upright(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """One figure a line."""
+    return [{"figure": name, "value": value} for name, value in figures.items()]
+
+
+def _rules(given: Sequence[str]) -> dict[str, float]:
+    from testing_platform.scoring.analysis.classical import RULE_NAMES
+
+    found = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        if name not in RULE_NAMES:
+            raise click.UsageError(f"--rule {name}: there is no such rule; there are {', '.join(RULE_NAMES)}")
+        try:
+            found[name] = float(value)
+        except ValueError:
+            raise click.UsageError(f"--rule {text}: “{value}” is no number") from None
+    return found
+
+
+@scoring.command()
+@of_sheet
+@click.option("--rule", "given", multiple=True, metavar="NAME=VALUE", help="Another threshold for flags, as often as needed.")
+@AS_JSON
+def analyze(responses: Path, key: Path, given: tuple[str, ...], as_json: bool) -> None:
+    """The test, its items and their options, and which items a person should look at."""
+    from testing_platform.scoring.analysis import classical
+
+    rules = classical.FlagRules(**_rules(given))
+    found = classical.analyze(sheet_of(responses, key), rules)
+    items = [{name: value for name, value in plain(item).items() if name not in ("n", "options")} for item in found.items]
+    options = [{"item": item.item, "option": name, **plain(option)} for item in found.items for name, option in item.options.items()]
+    show(found, as_json, upright(plain(found.test)), items, options, plain(found.scores))
+
+
+@scoring.command()
+@click.option("--counts", type=FILE, required=True, help="CSV: group,n,passed[,administration].")
+@click.option("--reference", help="The group to compare with; else the one with the highest rate.")
+@AS_JSON
+def impact(counts: Path, reference: str | None, as_json: bool) -> None:
+    """Whether groups pass at like rates: four fifths, z, Fisher's exact test, mid-p, flip."""
+    from testing_platform.scoring.analysis.impact import impact as compare
+
+    found = compare(read_counts(counts), reference)
+    groups = []
+    for group in found.groups:
+        row = {name: value for name, value in plain(group).items() if not name.startswith("exact_")}
+        ratio = None if group.exact_ratio is None else float(group.exact_ratio)
+        shown = {"group": row.pop("group"), "n": row.pop("n"), "passed": row.pop("passed"), "rate": float(group.exact_rate), "ratio": ratio}
+        groups.append(shown | row)
+    document = {"reference": found.reference, "groups": groups, "pooled": plain(found.pooled)}
+    show(document, as_json, groups, *([document["pooled"]] if found.pooled else []))
+
+
+CUT = click.IntRange(min=0)
+
+
+@scoring.command()
+@of_sheet
+@click.option("--cut", type=CUT, required=True, help="The passing raw score.")
+@AS_JSON
+def consistency(responses: Path, key: Path, cut: int, as_json: bool) -> None:
+    """How surely the same people would pass again: Subkoviak, Huynh, Livingston and Lewis."""
+    from testing_platform.scoring.analysis.consistency import consistency as agreement
+
+    found = plain(agreement(sheet_of(responses, key).right, cut))
+    rows = [
+        {"method": method, "figure": figure, "value": value}
+        for method, figures in found.items()
+        if method != "cut"
+        for figure, value in figures.items()
+    ]
+    show(found, as_json, rows)

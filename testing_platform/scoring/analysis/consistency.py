@@ -1,0 +1,206 @@
+"""How surely the same people would pass again: decision consistency and accuracy at a cut, from one administration.
+
+*Consistency* is the share who would get the same result on a parallel form, *kappa* the share of what chance leaves open (Cohen 1960; chance from the
+model's own margins), *accuracy* the share whose result is that of their true score.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special, stats
+
+from testing_platform.scoring.analysis.classical import kr20, kr21
+from testing_platform.scoring.analysis.sheets import Bytes, CannotSay, Floats, totals
+
+POINTS = 120  # Gauss-Jacobi points on each side of the cut
+
+
+@dataclass(frozen=True)
+class Agreement:
+    p0: float
+    kappa: float | None
+
+
+@dataclass(frozen=True)
+class LivingstonLewis:
+    """`effective_length` is how many binomial items are as reliable; `parameters` is 4, or 2 where four cannot be fitted within 0 and 1."""
+
+    consistency: float
+    kappa: float | None
+    accuracy: float
+    false_positive: float
+    false_negative: float
+    effective_length: int
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Consistency:
+    cut: int
+    subkoviak: Agreement
+    huynh: Agreement
+    livingston_lewis: LivingstonLewis
+
+
+def kappa(agreed: float, passing: float) -> float | None:
+    chance = passing**2 + (1 - passing) ** 2
+    return (agreed - chance) / (1 - chance) if chance < 1 else None
+
+
+def subkoviak(scores: Floats, items: int, cut: int, rho: float) -> Agreement:
+    """Subkoviak 1976: each candidate's share of items is drawn towards the mean by the reliability and taken as binomial."""
+    shares = (rho * scores + (1 - rho) * scores.mean()) / items
+    passing = stats.binom.sf(cut - 1, items, shares)
+    agreed = float((passing**2 + (1 - passing) ** 2).mean())
+    return Agreement(agreed, kappa(agreed, float(passing.mean())))
+
+
+def huynh(mean: float, items: int, cut: int, rho: float) -> Agreement:
+    """Huynh 1976: two forms are binomial given a true share that is beta with a = (1/KR21 - 1) mean, b = -a + J/KR21 - J."""
+    a = (1 / rho - 1) * mean
+    b = -a + items / rho - items
+    score = np.arange(items + 1)
+    ways = special.gammaln(items + 1) - special.gammaln(score + 1) - special.gammaln(items - score + 1)
+    both = score[:, None] + score
+    joint = np.exp(ways[:, None] + ways + special.betaln(a + both, b + 2 * items - both) - special.betaln(a, b))
+    agreed = float(joint[cut:, cut:].sum() + joint[:cut, :cut].sum())
+    return Agreement(agreed, kappa(agreed, float(joint[cut:].sum())))
+
+
+@dataclass(frozen=True)
+class Beta:
+    """A beta distribution between `low` and `high`."""
+
+    a: float
+    b: float
+    low: float
+    high: float
+
+    @property
+    def parameters(self) -> int:
+        return 2 if (self.low, self.high) == (0.0, 1.0) else 4
+
+
+def true_moments(shares: Floats, length: int) -> list[float]:
+    """The first four moments about nought of true shares, from factorial moments of scores on so many binomial items (Lord 1965)."""
+    scores = shares * length
+    found, product, ways = [], np.ones_like(scores), 1.0
+    for order in range(4):
+        product = product * (scores - order)
+        ways *= length - order
+        found.append(float(product.mean()) / ways)
+    return found
+
+
+def four_parameters(moments: list[float]) -> Beta | None:
+    """Hanson 1991: the beta distribution with these four moments; None where there is none within 0 and 1."""
+    one, two, three, four = moments
+    variance = two - one**2
+    if variance <= 0:
+        return None
+    skew = (three - 3 * one * two + 2 * one**3) / variance**1.5
+    kurtosis = (four - 4 * one * three + 6 * one**2 * two - 3 * one**4) / variance**2
+    bottom = 6 + 3 * skew**2 - 2 * kurtosis
+    if bottom == 0:
+        return None
+    r = 6 * (kurtosis - skew**2 - 1) / bottom
+    under = (r + 2) * (r + 3) * kurtosis - 3 * (r - 6) * (r + 1)
+    if r <= 0 or under == 0:
+        return None
+    inner = 1 - 24 * (r + 1) / under
+    if inner < -1e-9:  # a symmetric one has exactly nought, but for rounding
+        return None
+    apart = math.sqrt(max(inner, 0.0))
+    more, less = r / 2 * (1 + apart), r / 2 * (1 - apart)
+    if less <= 0:
+        return None
+    a, b = (more, less) if skew < 0 else (less, more)
+    width = math.sqrt(variance * (r + 1) / (a * b))
+    low, high = one - a * width, one + b * width
+    return Beta(a, b, low, high) if low >= 0 and high <= 1 else None
+
+
+def two_parameters(moments: list[float]) -> Beta:
+    """The beta distribution between 0 and 1 with the mean and the variance. Raises CannotSay where there is none."""
+    mean, variance = moments[0], moments[1] - moments[0] ** 2
+    if not 0 < variance < mean * (1 - mean):
+        raise CannotSay(why="no-true-scores")
+    size = mean * (1 - mean) / variance - 1
+    return Beta(mean * size, (1 - mean) * size, 0.0, 1.0)
+
+
+def _parts(law: Beta, cut: float) -> list[tuple[Floats, Floats, bool]]:
+    """Points and weights that integrate over the true shares below and from the cut, and whether they are of the upper part.
+
+    Gauss-Jacobi takes the beta's own power at each end as its weight, so that what is left is smooth.
+    """
+    found = []
+    log = special.betaln(law.a, law.b) + (law.a + law.b - 1) * math.log(law.high - law.low)
+    for low, high, power, other in (
+        (law.low, min(max(cut, law.low), law.high), law.a - 1, law.b - 1),
+        (min(max(cut, law.low), law.high), law.high, law.b - 1, law.a - 1),
+    ):
+        if high <= low:
+            continue
+        lower = low == law.low
+        ends = (0.0, power) if lower else (power, 0.0)
+        if law.low == low and law.high == high:
+            ends, rest = (law.b - 1, law.a - 1), 0.0
+        else:
+            rest = other
+        points, weights = special.roots_jacobi(POINTS, *ends)
+        half = (high - low) / 2
+        shares = low + half * (points + 1)
+        far = np.abs((law.high if lower else law.low) - shares)
+        scale = (ends[0] + ends[1] + 1) * math.log(half) - log
+        found.append((shares, weights * np.exp(scale + (rest * np.log(far) if rest else 0.0)), low >= cut))
+    return found
+
+
+def livingston_lewis(scores: Floats, items: int, cut: int, rho: float) -> LivingstonLewis:
+    """Livingston & Lewis 1995: true shares are beta, scores binomial on the effective length n = (m(1 - m) - rho s²) / (s² (1 - rho)).
+
+    Length and the cut on it are rounded half to even; the variance is with n; the true cut is the share itself.
+    """
+    shares = scores / items
+    mean, variance = float(shares.mean()), float(shares.var())
+    if not 0 < rho < 1:
+        raise CannotSay(why="no-reliability", which="KR-20")
+    length = round((mean * (1 - mean) - rho * variance) / (variance * (1 - rho)))
+    if length < 1:
+        raise CannotSay(why="no-true-scores")
+    moments = true_moments(shares, length)
+    law = (four_parameters(moments) if length >= 4 else None) or two_parameters(moments)
+    limit = round(length * cut / items)
+    same = passing = positive = negative = 0.0
+    for points, weights, above in _parts(law, cut / items):
+        chance = stats.binom.sf(limit - 1, length, points)
+        same += float(weights @ (chance**2 + (1 - chance) ** 2))
+        passing += float(weights @ chance)
+        if above:
+            negative += float(weights @ (1 - chance))
+        else:
+            positive += float(weights @ chance)
+    return LivingstonLewis(same, kappa(same, passing), 1 - positive - negative, positive, negative, length, law.parameters)
+
+
+def consistency(right: Bytes, cut: int) -> Consistency:
+    """All three at a raw cut: Subkoviak with KR-20, Huynh with KR-21, Livingston and Lewis with KR-20. Raises CannotSay."""
+    items = right.shape[1]
+    if not 0 < cut <= items:
+        raise CannotSay(why="cut-outside", cut=cut, items=items)
+    scores = totals(right).astype(float)
+    shares = right.mean(axis=0)
+    variance = float(scores.var())
+    alpha, lower = kr20(items, float((shares * (1 - shares)).sum()), variance), kr21(items, float(scores.mean()), variance)
+    if alpha is None or not 0 < alpha < 1:
+        raise CannotSay(why="no-reliability", which="KR-20")
+    if lower is None or not 0 < lower < 1:
+        raise CannotSay(why="no-reliability", which="KR-21")
+    return Consistency(
+        cut,
+        subkoviak(scores, items, cut, alpha),
+        huynh(float(scores.mean()), items, cut, lower),
+        livingston_lewis(scores, items, cut, alpha),
+    )
