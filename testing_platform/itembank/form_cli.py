@@ -101,6 +101,8 @@ def _say(said: dict[str, Any]) -> None:
             bounds = f"{_number(line['least'])} to {_number(line['most'])}"
             where = " ".join(str(part) for part in (line["section"], line["at"]) if part)
             click.echo(f"unmet  form {line['form'] or 'all'}  {line['kind']} {where}: wanted {bounds}, got {_number(line['got'])}")
+    if said["shortages"] and not said["proved"]:
+        click.echo(f"with these added it can be met; fewer may do, at least {said['fewest']} are missing")
     for form in said["made"]:
         click.echo(f"made   {form['name']} ({form['number']})")
     met = sum(line["met"] for line in said["lines"])

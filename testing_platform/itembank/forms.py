@@ -136,6 +136,7 @@ def result_of(outcome: Outcome) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 3),
         "forms": [[item.code for item in form] for form in outcome.forms],
         "anchor": [item.code for item in outcome.anchor],
+        "fewest": outcome.fewest,
         "shortages": [asdict(row) for row in outcome.shortages],
         # A form without any reliability has none to write down: JSON knows no infinity.
         "lines": [asdict(line) | {"got": line.got if math.isfinite(line.got) else None, "met": line.met} for line in outcome.lines],

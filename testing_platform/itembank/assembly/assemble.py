@@ -24,7 +24,7 @@ class Outcome:
     """`state`: met; short, where the pool has too few items (`shortages`); unmet, where the forms miss a figure (`lines` say which).
 
     `distance` is how far the mean difficulty of the worst form lies from the target; no forms can do better than `bound`.
-    `proved` says of short and unmet that no better forms exist.
+    `proved` says of short and unmet that no better forms exist, or that fewer added items cannot do; at least `fewest` items are surely missing.
     """
 
     state: str
@@ -38,6 +38,7 @@ class Outcome:
     bound: float
     proved: bool
     seconds: float
+    fewest: int = 0
 
     @property
     def gap(self) -> float:
@@ -65,7 +66,7 @@ def assemble(
     ground, chance = Ground(blueprint, pool), random.Random(seed)
     fixed = ground.anchor or choose_anchor(ground, chance)
     best: list[list[int]] | None = None
-    way, bound, proved = "quick", 0.0, False
+    way, bound, proved, fewest = "quick", 0.0, False, 0
 
     def outcome(state: str, found: list[list[int]], short: Sequence[Shortage] = ()) -> Outcome:
         laid = [order(ground, members, chance) for members in found]
@@ -78,7 +79,7 @@ def assemble(
             state = "unmet"
         anchors = [ground.items[number] for number in fixed]
         spent = time.monotonic() - began
-        return Outcome(state, way, seed, laid, anchors, lines, list(short), distance, bound, proved, spent)
+        return Outcome(state, way, seed, laid, anchors, lines, list(short), distance, bound, proved, spent, fewest)
 
     tell("quick")
     board = _quick(ground, forms, chance, fixed)
@@ -89,12 +90,12 @@ def assemble(
     if not thorough:
         if best is not None:
             return outcome("unmet", best)
-        short, proved = exact.shortages(ground, forms, fixed, min(seconds, search.PLAN_SECONDS))
+        short, fewest, proved = exact.shortages(ground, forms, fixed, min(seconds, search.PLAN_SECONDS))
         return outcome("short", [], short)
     way = "exact"
     if best is None:
         tell("counts")
-        short, proved = exact.shortages(ground, forms, fixed, seconds / 2)
+        short, fewest, proved = exact.shortages(ground, forms, fixed, seconds / 2)
         if short:
             return outcome("short", [], short)
     tell("figures")

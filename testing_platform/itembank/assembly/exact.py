@@ -128,17 +128,21 @@ def _overlap(program: Program, ground: Ground, x: list[range], fixed: set[int]) 
             program.row([(column, 1.0) for column in both], most=ground.blueprint.overlap)
 
 
-def shortages(ground: Ground, forms: int, fixed: Sequence[int], seconds: float) -> tuple[list[Shortage], bool]:
-    """The fewest items that would have to be added, by cell; and whether that is proved. Nothing is short where the list is empty and proved."""
+def shortages(ground: Ground, forms: int, fixed: Sequence[int], seconds: float) -> tuple[list[Shortage], int, bool]:
+    """Items that would have to be added, by cell, for the counts to be met; how many are surely missing; whether fewer than those named can do.
+
+    Where it is proved that fewer cannot, the two agree, and nothing is short where the list is empty.
+    """
     model = counting(ground, forms, fixed, elastic=True)
     found = model.program.solve(seconds, gap=0.0)
     if found.values is None:
-        return [], False
+        return [], 0, False
     rows = [
         Shortage(kind, section, at, sum(round(found.values[column]) for column in columns))
         for (kind, section, at), columns in model.missing.items()
     ]
-    return [row for row in rows if row.missing], found.status == OPTIMAL
+    fewest = max(0, math.ceil(found.bound - 1e-6)) if math.isfinite(found.bound) else 0
+    return [row for row in rows if row.missing], fewest, found.status == OPTIMAL
 
 
 @dataclass(frozen=True)
