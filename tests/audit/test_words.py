@@ -10,6 +10,7 @@ import pytest
 from testing_platform.accounts.rules import Role
 from testing_platform.audit import words
 from testing_platform.delivery.rules import Event
+from testing_platform.itembank.rules import Event as ItemEvent
 
 ROOT = Path(__file__).parent.parent.parent / "testing_platform"
 
@@ -55,6 +56,8 @@ def acts_of(tree: ast.AST) -> tuple[set[str], list[str]]:
         match act:
             case ast.BinOp(left=ast.Constant(value="attempt."), right=ast.Name(id="event")):
                 found = {f"attempt.{event}" for event in Event}
+            case ast.JoinedStr(values=[ast.Constant(value="item."), ast.FormattedValue(value=ast.Name(id="event"))]):
+                found = {f"item.{event}" for event in ItemEvent}
             case ast.Name(id=name) if around:
                 found = handed_in(tree, around[-1], name)
             case ast.JoinedStr(values=[ast.Constant(value=str(prefix)), ast.FormattedValue(value=ast.Name(id=name))]) if around:
