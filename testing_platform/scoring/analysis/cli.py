@@ -32,6 +32,9 @@ WHY = {
 
 
 CANNOT = {
+    "no-such-column": "there is no column {column} beside the items; there are {columns}",
+    "no-such-value": "nobody has {value} in column {column}; there are {values}",
+    "same-group": "{value} cannot be both the reference and the focal group",
     "cut-outside": "a cut of {cut} is not among the raw scores from 1 to {items}",
     "no-reliability": "{which} of these answers is not between 0 and 1, so that nothing can be said of a parallel form",
     "no-true-scores": "these scores vary too little, or more than right and wrong can, for a distribution of true scores",
@@ -192,3 +195,23 @@ def consistency(responses: Path, key: Path, cut: int, as_json: bool) -> None:
         for figure, value in figures.items()
     ]
     show(found, as_json, rows)
+
+
+@scoring.command()
+@of_sheet
+@click.option("--group", required=True, metavar="COLUMN", help="The column that names the groups.")
+@click.option("--reference", required=True, metavar="VALUE")
+@click.option("--focal", required=True, metavar="VALUE")
+@click.option("--purify", is_flag=True, help="Leave flagged items out of the total that people are matched on.")
+@AS_JSON
+def dif(responses: Path, key: Path, group: str, reference: str, focal: str, purify: bool, as_json: bool) -> None:
+    """Whether an item is harder for one group than for equally able people of another."""
+    from testing_platform.scoring.analysis.dif import dif as study
+
+    found = study(sheet_of(responses, key), group, reference, focal, purify)
+    rows = []
+    for item in plain(found.items):
+        regression = item.pop("logistic") or {}
+        rows.append(item | {name: regression.get(name) for name in ("uniform_lr", "nonuniform_lr", "delta_r2")})
+    heads = {"reference": found.reference, "focal": found.focal, "enough": found.enough, "removed": found.removed}
+    show(found, as_json, upright(heads), rows)

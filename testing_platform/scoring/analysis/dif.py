@@ -1,0 +1,211 @@
+"""Differential item functioning: whether an item is harder for one group than for equally able people of another.
+
+People are matched on the total, the studied item included. Sources: Holland & Thayer 1988 (Mantel-Haenszel on items); Zieky 1993 (the classes A, B, C of
+ETS); Dorans & Kulick 1986 (standardised difference); Swaminathan & Rogers 1990 (logistic regression).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special, stats
+
+from testing_platform.scoring.analysis.sheets import CannotSay, Floats, Sheet, Whole
+from testing_platform.scoring.analysis.tables import benjamini_hochberg, mantel_haenszel
+
+DELTA = -2.35  # the ETS delta scale: -2.35 ln(odds)
+
+
+@dataclass(frozen=True)
+class DifRules:
+    """Settings: the limits of the ETS classes (Zieky 1993), the p of purification, and the sizes below which no class should be acted on."""
+
+    significant: float = 0.05
+    slight: float = 1.0
+    large: float = 1.5
+    above_slight_z: float = 1.645  # one-sided 5 %
+    least_focal: int = 100
+    least_reference: int = 200
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """Likelihood ratios of 1 degree of freedom each; `p` of both together (2), `delta_r2` Nagelkerke's of both terms."""
+
+    uniform_lr: float
+    nonuniform_lr: float
+    delta_r2: float
+    p: float
+
+
+@dataclass(frozen=True)
+class ItemDif:
+    """`delta` and `std_p_dif` are below nought where the item is harder for the focal group. `p_adjusted`: Benjamini and Hochberg over the items."""
+
+    item: str
+    chi2: float | None
+    p: float | None
+    p_adjusted: float | None
+    alpha: float | None
+    delta: float | None
+    se_delta: float | None
+    ets: str | None
+    std_p_dif: float | None
+    logistic: Logistic | None
+
+
+@dataclass(frozen=True)
+class Dif:
+    """`removed` are the items that the matching total leaves out; `enough`: whether both groups are large enough to act on."""
+
+    reference: int
+    focal: int
+    enough: bool
+    items: list[ItemDif]
+    removed: list[str]
+
+
+def ets_class(p: float | None, delta: float | None, se: float | None, rules: DifRules) -> str | None:
+    """A: slight or not significant. C: at least 1.5 and significantly above 1. B: what is between."""
+    if p is None or delta is None or se is None:
+        return None
+    size = abs(delta)
+    if p >= rules.significant or size < rules.slight:
+        return "A"
+    if size >= rules.large and (size - rules.slight) / se > rules.above_slight_z:
+        return "C"
+    return "B"
+
+
+@dataclass(frozen=True)
+class Matched:
+    """For each level of the matching total: how many of each group, and how many of them have the item right."""
+
+    scores: Floats
+    reference: Floats
+    reference_right: Floats
+    focal: Floats
+    focal_right: Floats
+
+
+def matched(scores: Whole, right: Whole, focal: Whole, most: int) -> Matched:
+    cells = np.bincount((scores * 2 + focal) * 2 + right, minlength=4 * (most + 1)).reshape(most + 1, 2, 2).astype(float)
+    there = cells.sum(axis=(1, 2)) > 0
+    cells, everyone = cells[there], cells[there].sum(axis=2)
+    return Matched(np.flatnonzero(there).astype(float), everyone[:, 0], cells[:, 0, 1], everyone[:, 1], cells[:, 1, 1])
+
+
+def std_p_dif(cells: Matched) -> float | None:
+    """Dorans & Kulick 1986: the difference of shares right, focal less reference, weighed by the focal group."""
+    both = (cells.reference > 0) & (cells.focal > 0)
+    if not both.any():
+        return None
+    gaps = cells.focal_right[both] / cells.focal[both] - cells.reference_right[both] / cells.reference[both]
+    return float((cells.focal[both] * gaps).sum() / cells.focal[both].sum())
+
+
+def _log_likelihood(design: Floats, n: Floats, right: Floats) -> float:
+    """The greatest log-likelihood of a logistic regression on counts, by Newton's method with halved steps where one would lose."""
+
+    def at(beta: Floats) -> float:
+        line = design @ beta
+        return float(right @ line - n @ np.logaddexp(0, line))
+
+    beta = np.zeros(design.shape[1])
+    best = at(beta)
+    for _ in range(100):
+        share = special.expit(design @ beta)
+        slope = design.T @ (right - n * share)
+        curve = (design * (n * share * (1 - share))[:, None]).T @ design
+        step = np.linalg.lstsq(curve, slope, rcond=None)[0]
+        gain = at(beta + step)
+        while gain < best - 1e-12 and np.abs(step).max() > 1e-12:
+            step = step / 2
+            gain = at(beta + step)
+        beta, before, best = beta + step, best, gain
+        if abs(best - before) <= 1e-11 * (1 + abs(best)):
+            break
+    return best
+
+
+def logistic(cells: Matched) -> Logistic | None:
+    """Swaminathan & Rogers 1990, on the total, the group and their product. None where everybody or nobody has the item right."""
+    n = np.concatenate([cells.reference, cells.focal])
+    right = np.concatenate([cells.reference_right, cells.focal_right])
+    everyone, passed = float(n.sum()), float(right.sum())
+    if not 0 < passed < everyone:
+        return None
+    score = np.concatenate([cells.scores, cells.scores])
+    score = (score - float(n @ score) / everyone) / max(1.0, float(score.max() - score.min()))
+    group = np.repeat([0.0, 1.0], len(cells.scores))
+    design = np.stack([np.ones_like(score), score, group, score * group], axis=1)
+    none, base, uniform, full = (_log_likelihood(design[:, :terms], n, right) for terms in (1, 2, 3, 4))
+    most = 1 - math.exp(2 * none / everyone)
+    # Nagelkerke 1991: Cox and Snell's share over the greatest that it can be.
+    shares = [(1 - math.exp(2 * (none - one) / everyone)) / most for one in (base, full)]
+    both = max(0.0, 2 * (full - base))
+    return Logistic(max(0.0, 2 * (uniform - base)), max(0.0, 2 * (full - uniform)), shares[1] - shares[0], float(stats.chi2.sf(both, 2)))
+
+
+def groups_of(sheet: Sheet, column: str, reference: str, focal: str) -> tuple[Whole, Whole]:
+    """The rows of both groups, and which of them are focal. Raises CannotSay."""
+    if column not in sheet.groups:
+        raise CannotSay(why="no-such-column", column=column, columns=", ".join(sheet.groups) or "none")
+    values = sheet.groups[column]
+    for group in (reference, focal):
+        if group not in values:
+            raise CannotSay(why="no-such-value", column=column, value=group, values=", ".join(sorted({one for one in values if one})))
+    if reference == focal:
+        raise CannotSay(why="same-group", value=focal)
+    rows = np.array([place for place, value in enumerate(values) if value in (reference, focal)])
+    return rows, np.array([values[row] == focal for row in rows], np.int64)
+
+
+def _studied(right: Whole, focal: Whole, without: frozenset[int]) -> list[Matched]:
+    """Each item beside the total of the items that are kept, and itself."""
+    kept = [item for item in range(right.shape[1]) if item not in without]
+    scores = right[:, kept].sum(axis=1)
+    return [
+        matched(scores + (right[:, item] if item in without else 0), right[:, item], focal, right.shape[1])
+        for item in range(right.shape[1])
+    ]
+
+
+def _tested(cells: Matched) -> tuple[float | None, float | None, float | None, float | None, float | None]:
+    """chi², p, odds, delta and its error; the reference group's odds over the focal group's."""
+    found = mantel_haenszel(
+        cells.reference_right, cells.reference - cells.reference_right, cells.focal_right, cells.focal - cells.focal_right
+    )
+    delta = None if found.odds is None else DELTA * math.log(found.odds)
+    return found.chi2, found.p, found.odds, delta, None if found.se_log is None else -DELTA * found.se_log
+
+
+def dif(sheet: Sheet, column: str, reference: str, focal: str, purify: bool = False, rules: DifRules | None = None) -> Dif:
+    """Every item, matched on the total.
+
+    Purification (Holland & Thayer 1988): items with p < .05 leave the matching total, except while they are studied themselves, and so on until
+    a set of them comes again.
+    """
+    rules = rules or DifRules()
+    rows, of_focal = groups_of(sheet, column, reference, focal)
+    right = sheet.right[rows].astype(np.int64)
+    without: frozenset[int] = frozenset()
+    seen = {without}
+    while True:
+        cells = _studied(right, of_focal, without)
+        tests = [_tested(one) for one in cells]
+        flagged = frozenset(item for item, (_, p, *_) in enumerate(tests) if p is not None and p < rules.significant)
+        if not purify or flagged in seen:
+            break
+        without = flagged
+        seen.add(flagged)
+    adjusted: Sequence[float | None] = benjamini_hochberg([p for _, p, *_ in tests])
+    items = [
+        ItemDif(name, chi2, p, fair, odds, delta, se, ets_class(p, delta, se, rules), std_p_dif(one), logistic(one))
+        for name, one, (chi2, p, odds, delta, se), fair in zip(sheet.items, cells, tests, adjusted, strict=True)
+    ]
+    n_focal = int(of_focal.sum())
+    n_reference = len(rows) - n_focal
+    enough = n_focal >= rules.least_focal and n_reference >= rules.least_reference
+    return Dif(n_reference, n_focal, enough, items, [sheet.items[item] for item in sorted(without)])
