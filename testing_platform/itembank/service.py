@@ -368,7 +368,7 @@ def change_many(session: Session, bank: Bank, ids: Iterable[int], act: str, to: 
     session.flush()
     if act != "move":
         search.index(session, [version for item in items if (version := newest_version(session, item)) is not None])
-    audit.record(session, "items.changed", f"bank:{bank.id}", now, person.id, act=act, items=sorted(item.id for item in items), to=to)
+    audit.record(session, "items.changed", f"bank:{bank.id}", now, person.id, change=act, items=sorted(item.id for item in items), to=to)
     return len(items)
 
 
