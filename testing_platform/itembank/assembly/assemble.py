@@ -109,7 +109,9 @@ def assemble(
         # The program is a little stricter than the blueprint where a figure is not linear; the quick way found what it could not.
         way = "quick"
         return outcome("met", best or [])
-    bound, proved = near.bound, near.proved and blueprint.reliability is None
+    # Of a spread and a reliability the program holds narrower bounds, so that what it proves is proved of those alone.
+    if blueprint.reliability is None and blueprint.spread is None:
+        bound, proved = near.bound, near.proved
     return outcome("unmet" if near.unmet else "met", near.forms)
 
 
