@@ -1,9 +1,11 @@
 """One item's pages: to write it, to see it as candidates do, to sign it, and to answer it blind."""
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from html import unescape
 from typing import Any
 
 from flask import Blueprint, flash, g, jsonify, redirect, render_template, request
@@ -358,6 +360,12 @@ def inline(text: str) -> str:
     return text.strip() if markup.TAG.search(text) else markup.inline(text)
 
 
+def as_typed(html: str, back: Callable[[str], str]) -> str:
+    """Plain text where saving it gives the same html again (`back` is what saving makes of it), else the html itself."""
+    text = unescape(html.replace("</p><p>", "\n\n").removeprefix("<p>").removesuffix("</p>").replace("<br>", "\n"))
+    return text if tidy(back(text)) == html else html
+
+
 def _about(bank: Bank) -> service.About:
     said = request.form
     areas = {str(one["code"]) for one in bank.areas}
@@ -397,6 +405,7 @@ def _blank(bank: Bank) -> dict[str, Any]:
     option = {"html": "", "fixed": False, "weight": "", "why": "", "correct": False}
     return {
         "content": rules.Content("", (), ()),
+        "stem": "",
         "options": [{"key": key, **option} for key in "abcd"],
         "about": service.About(request.args.get("area", "")),
         "difficulty": "medium",
@@ -409,7 +418,7 @@ def _held(content: rules.Content, about: service.About, difficulty: str, stimulu
     options = [
         {
             "key": option.key,
-            "html": option.html,
+            "html": as_typed(option.html, inline),
             "fixed": option.fixed,
             "weight": "" if option.weight is None else rules.plain(option.weight),
             "why": option.rationale,
@@ -420,7 +429,8 @@ def _held(content: rules.Content, about: service.About, difficulty: str, stimulu
     used = {option["key"] for option in options}
     more = [letter for letter in "abcdefghij" if letter not in used][: max(1, 4 - len(options))]
     options += [{"key": key, "html": "", "fixed": False, "weight": "", "why": "", "correct": False} for key in more]
-    return {"content": content, "options": options, "about": about, "difficulty": difficulty, "stimulus": stimulus}
+    stem = as_typed(content.stem, markup.marked_up)
+    return {"content": content, "stem": stem, "options": options, "about": about, "difficulty": difficulty, "stimulus": stimulus}
 
 
 @bp.get("/<int:bank_id>/new")

@@ -6,7 +6,9 @@ import pytest
 
 from testing_platform.accounts.rules import Role
 from testing_platform.demo import setup
-from testing_platform.itembank import alike, difference, lint, queries, readability, rules, service
+from testing_platform.itembank import alike, difference, item_views, lint, queries, readability, rules, service
+from testing_platform.itembank.exchange import markup
+from testing_platform.itembank.exchange.safety import tidy
 from testing_platform.itembank.queries import Wanted
 from testing_platform.itembank.rules import Content, Option, Policy, State
 from tests import make
@@ -170,3 +172,18 @@ def test_differences_are_word_by_word_and_name_the_part():
     assert [(one.what, one.option) for one in found] == [("stem", ""), ("option", "c"), ("option", "b"), ("key", "")]
     assert found[0].pieces == [("same", "Which form comes "), ("gone", "first"), ("new", "last"), ("same", "?")]
     assert difference.between(before, before) == []
+
+
+@pytest.mark.parametrize(
+    ("html", "typed"),
+    [
+        ("<p>One</p>", "One"),
+        ("<p>One<br>two</p><p>Three &amp; four</p>", "One\ntwo\n\nThree & four"),
+        ("<p>Is it <strong>not</strong>?</p>", "<p>Is it <strong>not</strong>?</p>"),
+        ("<p>&lt;b&gt;One&lt;/b&gt;</p>", "<p>&lt;b&gt;One&lt;/b&gt;</p>"),
+        ("<p>5 &lt; 7</p>", "5 < 7"),
+    ],
+)
+def test_the_editor_shows_plain_text_where_saving_it_changes_nothing(html, typed):
+    assert item_views.as_typed(html, markup.marked_up) == typed
+    assert tidy(markup.marked_up(typed)) == html
