@@ -32,6 +32,9 @@ WHY = {
 
 
 CANNOT = {
+    "few-items": "a calibration needs at least {least} items",
+    "no-spread": "everybody or nobody has item {item} right: it cannot be calibrated, take it out of the key",
+    "no-convergence": "the calibration did not settle in {steps} steps: too few candidates for this model, or an item that does not fit it",
     "no-such-column": "there is no column {column} beside the items; there are {columns}",
     "no-such-value": "nobody has {value} in column {column}; there are {values}",
     "same-group": "{value} cannot be both the reference and the focal group",
@@ -215,3 +218,17 @@ def dif(responses: Path, key: Path, group: str, reference: str, focal: str, puri
         rows.append(item | {name: regression.get(name) for name in ("uniform_lr", "nonuniform_lr", "delta_r2")})
     heads = {"reference": found.reference, "focal": found.focal, "enough": found.enough, "removed": found.removed}
     show(found, as_json, upright(heads), rows)
+
+
+@scoring.command()
+@of_sheet
+@click.option("--model", type=click.Choice(["1pl", "2pl", "3pl"]), required=True)
+@AS_JSON
+def calibrate(responses: Path, key: Path, model: str, as_json: bool) -> None:
+    """Item parameters by marginal maximum likelihood: P = c + (1 - c) / (1 + exp(-a (theta - b))), theta normal(0, 1)."""
+    from testing_platform.scoring.analysis import irt
+
+    sheet = sheet_of(responses, key)
+    found = irt.calibrate(sheet.right, sheet.items, irt.Model(model), irt.chance_of(sheet))
+    figures = plain(found)
+    show(found, as_json, upright({name: value for name, value in figures.items() if name != "items"}), figures["items"])
