@@ -16,7 +16,7 @@ from testing_platform.accounts.permissions import allowed, object_rule
 from testing_platform.examinations.models import Administration
 from testing_platform.scoring import dates, exports, interviews, notices, results
 from testing_platform.scoring.models import InterviewInvitation
-from testing_platform.web.frame import LANGUAGES, own_transactions, recorded
+from testing_platform.web.frame import LANGUAGES, own_transactions, recorded, row_number
 
 bp = Blueprint("scheduler", __name__, url_prefix="/scheduler")
 KIND = "interview_candidates"
@@ -237,7 +237,7 @@ def invite(one: Administration) -> Any:
 @allowed("interview.invite")
 def send_again(one: Administration) -> Any:
     """An invitation that did not arrive goes out once more, to the address as it was corrected."""
-    found = _invitation(one, request.form.get("about", type=int))
+    found = _invitation(one, request.form.get("about", type=row_number))
     email = request.form.get("email", "")[:300]
     try:
         results.send_invitation_again(g.session, found, email, g.person, g.now)
@@ -250,7 +250,7 @@ def send_again(one: Administration) -> Any:
 def _invitation(one: Administration, number: int | None) -> InterviewInvitation:
     if number is None:
         raise errors.BadRequest(why="an invitation is needed")
-    found = g.session.get(InterviewInvitation, number)
+    found: InterviewInvitation | None = g.session.get(InterviewInvitation, number)
     if found is None or found.plan.administration_id != one.id:
         raise errors.NotFound
     return found
@@ -259,7 +259,7 @@ def _invitation(one: Administration, number: int | None) -> InterviewInvitation:
 @bp.post("/administrations/<int:administration_id>/withdraw")
 @allowed("interview.invite")
 def withdraw(one: Administration) -> Any:
-    numbers = request.form.getlist("invitation", type=int)
+    numbers = request.form.getlist("invitation", type=row_number)
     if not numbers:
         raise errors.BadRequest(why="an invitation is needed")
     found = [_invitation(one, number) for number in numbers]

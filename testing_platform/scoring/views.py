@@ -1,7 +1,7 @@
 """Scoring pages of the analyst and the approver: how far it is, the key, the passing score and its two signatures."""
 
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from fractions import Fraction
 from typing import Any
 
@@ -17,10 +17,10 @@ from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import allowed
 from testing_platform.accounts.rules import Role
 from testing_platform.audit import service as audit
-from testing_platform.examinations import views as examinations
 from testing_platform.examinations.models import Administration
 from testing_platform.itembank.models import FormSlot
 from testing_platform.itembank.rules import together
+from testing_platform.itembank.views import rail
 from testing_platform.scoring import queries, rules, service
 from testing_platform.scoring.models import PassingScoreDecision
 from testing_platform.web.frame import own_transactions
@@ -41,7 +41,7 @@ FIELDS = (
 
 
 def _page(template: str, one: Administration, **more: Any) -> str:
-    examinations.rail("administrations")
+    rail("administrations")
     return render_template(
         f"scoring/{template}.html",
         administration=one,
@@ -259,7 +259,7 @@ def _fraction(text: str) -> str:
     """A percent as it is typed, as the rate that it means; what is no number stays what it was."""
     try:
         return str(Decimal(text.strip().removesuffix("%").strip()) / 100)
-    except InvalidOperation:
+    except DecimalException:
         return text
 
 

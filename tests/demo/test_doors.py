@@ -23,7 +23,6 @@ from testing_platform.scoring.models import Key, PassingScoreDecision, Qualifyin
 from testing_platform.settings import Settings
 from tests import make
 
-
 # Where a door leads past the first page of its part: into the one session, or the one bank.
 LEADS_TO = {"proctor": r"/proctor/sessions/\d+", "room": r"/proctor/rooms/\d+"} | dict.fromkeys(
     ("writer", "reviewer", "fairness"), r"/analyst/bank/\d+"
