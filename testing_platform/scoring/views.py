@@ -17,6 +17,7 @@ from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import allowed
 from testing_platform.accounts.rules import Role
 from testing_platform.audit import service as audit
+from testing_platform.examinations import views as examinations
 from testing_platform.examinations.models import Administration
 from testing_platform.itembank.models import FormSlot
 from testing_platform.itembank.rules import together
