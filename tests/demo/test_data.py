@@ -489,6 +489,8 @@ def test_there_are_24_in_the_crowd_12_visitors_and_someone_for_every_role_of_sta
         **{role: 1 for role in Role if role is not Role.CANDIDATE},
         Role.PROCTOR: 2,
         Role.ANALYST: 2,
+        Role.ITEM_WRITER: 2,
+        Role.ITEM_REVIEWER: 3,
     }
 
 
