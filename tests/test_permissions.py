@@ -293,6 +293,17 @@ def test_every_route_as(app, db, visit, everyone, name):
     assert faults == []
 
 
+@pytest.mark.parametrize("name", ["candidate_here", "lead_here", "analyst", "item_writer", "scheduler", "auditor"])
+def test_a_number_that_no_row_can_have_leads_nowhere(app, visit, everyone, name):
+    visitor = visit(everyone.people[name], AREAS[name.partition("_")[0]])
+    for rule in rules(app):
+        if "<int:" not in rule.rule or rule.rule.startswith("/api/attempts/"):
+            continue
+        url = re.sub(r"<(?:any\((\w+)[^>]*|(int):\w+|[^<>]*)>", lambda found: found[1] or ("9" * 20 if found[2] else "x"), rule.rule)
+        for method in rule.methods & {"GET", "POST"}:
+            assert getattr(visitor, method.lower())(url).status_code in REFUSED | {405}, (method, url)
+
+
 def test_the_answer_path_takes_no_cookie(app, visit, everyone):
     visitor = visit(everyone.people["candidate_here"], Area.CANDIDATE)
     attempt = everyone.attempts["here"].id

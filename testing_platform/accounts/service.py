@@ -120,7 +120,7 @@ def correct_email(session: Session, person: Person, email: str, by: Person, now:
         return
     local, at, domain = email.partition("@")
     if not (local and at and "." in domain.strip(".") and len(email) <= 200) or any(
-        sign.isspace() or sign in ",;<>@" for sign in local + domain
+        not sign.isprintable() or sign in " ,;<>@" for sign in local + domain
     ):
         raise FaultyAddress(why="not-an-address")
     if session.scalars(select(Person.id).where(Person.email == email)).first() is not None:

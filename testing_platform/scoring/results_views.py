@@ -11,9 +11,10 @@ from testing_platform.accounts import service as accounts
 from testing_platform.accounts.permissions import allowed
 from testing_platform.accounts.rules import Role
 from testing_platform.delivery.models import Attempt
+from testing_platform.examinations import views as examinations
 from testing_platform.examinations.models import Administration
 from testing_platform.scoring import exports, results
-from testing_platform.web.frame import recorded
+from testing_platform.web.frame import recorded, row_number
 
 bp = Blueprint("results", __name__, url_prefix="/analyst")
 KIND = "pass_fail"
@@ -27,7 +28,7 @@ def listed(one: Administration) -> Any:
 
 def _page(one: Administration, problem: dict[str, Any] | None = None) -> str:
     """`problem`: whose letter could not be sent again, to what address, and why."""
-    g.rail = [(_("Administrations"), "/analyst/", True), (_("Bulletins"), "/analyst/bulletins", False)]
+    examinations.rail("administrations")
     decision = results.decision_in_force(g.session, one.id)
     told = results.told(g.session, decision) if decision else []
     return render_template(
@@ -49,7 +50,7 @@ def _page(one: Administration, problem: dict[str, Any] | None = None) -> str:
 @allowed("result.letter")
 def send_again(one: Administration) -> Any:
     """A letter that did not arrive goes out once more, to the address as it was corrected."""
-    number = request.form.get("about", type=int)
+    number = request.form.get("about", type=row_number)
     if number is None:
         raise errors.BadRequest(why="an attempt is needed")
     if number not in {row.attempt_id for row in results.told(g.session, results.released(g.session, one.id))}:

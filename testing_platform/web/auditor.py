@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -142,15 +142,13 @@ def home() -> Any:
     )
 
 
-def _day(name: str) -> date | None:
+def _midnight(name: str, later: timedelta = timedelta()) -> datetime | None:
+    """When the asked day begins, or so much later; none for what is no day of any calendar that is kept."""
     try:
-        return date.fromisoformat(request.args.get(name, "").strip())
-    except ValueError:
+        day = date.fromisoformat(request.args.get(name, "").strip()) + later
+        return datetime.combine(day, time(), ZoneInfo(_settings().zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-
-
-def _midnight(day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time(), ZoneInfo(_settings().zone))
 
 
 def _whole(name: str) -> int | None:
@@ -163,14 +161,13 @@ def _whole(name: str) -> int | None:
 def trail() -> Any:
     """Newest first; the filters stand in the address, and a page is found by number."""
     _begin("trail")
-    since, until = _day("from"), _day("to")
     text = request.args.get("text", "").strip()[:100]
     found = Filter(
         act=request.args.get("act", "").strip()[:60],
         object=request.args.get("about", "").strip().replace(" ", ":").lower()[:60],
         actor=_whole("who"),
-        since=_midnight(since),
-        until=_midnight(until and until + timedelta(days=1)),
+        since=_midnight("from"),
+        until=_midnight("to", DAY),
         text=text,
     )
     page = queries.page(g.session, found, before=_whole("before"), after=_whole("after"))

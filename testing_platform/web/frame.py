@@ -9,6 +9,7 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_babel import Babel, get_locale
 from flask_login import LoginManager, UserMixin, current_user, login_user
 from flask_wtf import CSRFProtect
+from werkzeug.routing import IntegerConverter, Map
 
 from testing_platform import assets, clock, errors
 from testing_platform.accounts import rules, service
@@ -24,6 +25,7 @@ LANGUAGES = {"en": "English", "es": "Español"}
 # Spanish as it is written in the United States: 3:05 p. m. PST, not 15:05 -0800.
 LOCALES = {"en": "en_US", "es": "es_US"}
 MOST_BYTES = 1024 * 1024
+LARGEST = 2**63 - 1
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; font-src 'self'; "
@@ -55,6 +57,21 @@ class AreaCookies(SecureCookieSessionInterface):
 
 def cookie_name(settings: Settings, area: Area | str) -> str:
     return f"{'__Host-' if settings.secure else ''}tp_{area}"
+
+
+def row_number(text: str) -> int:
+    """A number out of a form. Raises ValueError for one that no row can have; the database would not take it at all."""
+    found = int(text)
+    if abs(found) > LARGEST:
+        raise ValueError
+    return found
+
+
+class RowNumber(IntegerConverter):
+    """A number in an address. Where no row can have it, the address leads nowhere."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=LARGEST)
 
 
 class Frame(Flask):
@@ -99,6 +116,7 @@ def recorded(view: Any) -> Any:
 def make_frame(settings: Settings, db: Database) -> Frame:
     app = Frame("testing_platform", template_folder=str(assets.folder("templates")), static_folder=str(assets.folder("static")))
     app.settings, app.db = settings, db
+    app.url_map.converters["int"] = RowNumber
     app.vault = Vault(settings.vault_key, Folder(settings.data / "objects"))
     app.config.update(
         SETTINGS=settings,

@@ -490,6 +490,7 @@ def test_a_letter_that_did_not_arrive_is_sent_again_to_the_corrected_address(app
     [
         ("nowhere", "That is no e-mail address."),
         ("cy@one two.org", "That is no e-mail address."),
+        ("cy\0@example.org", "That is no e-mail address."),
         ("", "That is no e-mail address."),
         (None, "Somebody else has this address."),
     ],

@@ -139,6 +139,11 @@ def test_a_filter_that_nothing_fits_says_how_to_go_on(auditor):
     assert "No entry is like this" in look(auditor, "/auditor/trail?about=attempt:12345")
 
 
+@pytest.mark.parametrize("asked", ["to=9999-12-31", "from=0001-01-01", "to=2026-02-30", "who=99999999999999", "before=x"])
+def test_a_day_or_a_number_that_cannot_be_is_not_asked_for(auditor, asked):
+    assert "Every act, newest first" in look(auditor, f"/auditor/trail?{asked}")
+
+
 def test_pages_go_on_by_number_and_back(db, auditor):
     fill(db, 130, about="attempt:{}")
     address, seen, pages = "/auditor/trail?act=attempt.begin", [], []
