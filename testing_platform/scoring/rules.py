@@ -214,7 +214,7 @@ def _decimal(name: str, value: Any) -> Decimal:
 
 RATES = ("attend", "reach", "appointed", "show")
 PLACES = Decimal("0.0001")
-MOST = 100_000
+MOST = 10_000  # vacancies, or eligibles listed, of one class: all is worked out person by person
 
 
 @dataclass(frozen=True)
@@ -302,20 +302,25 @@ class Chances:
         self._vacancies, self._listed = inputs.vacancies, inputs.listed
         self._each = Fraction(inputs.appointed)
         self._success = Fraction(inputs.attend) * Fraction(inputs.reach) * self._each
-        # How many are appointed so far: 0, 1, … vacancies - 1.
-        filled = [1 << self.BITS, *[0] * (inputs.vacancies - 1)] if inputs.vacancies else []
+        # How likely it is that so many are appointed so far: `first`, the next, … and less than the vacancies. All others have nothing.
+        first, filled = 0, [1 << self.BITS] if inputs.vacancies else []
         for _ in range(inputs.listed):
-            filled = self._one_more(filled, self._each)
+            first, filled = self._one_more(first, filled, self._each)
         self._short = [sum(filled)]
         for _ in range(most):
-            filled = self._one_more(filled, self._success)
+            first, filled = self._one_more(first, filled, self._success)
             self._short.append(sum(filled))
 
-    @staticmethod
-    def _one_more(filled: list[int], success: Fraction) -> list[int]:
+    def _one_more(self, first: int, filled: list[int], success: Fraction) -> tuple[int, list[int]]:
         yes, all_ = success.numerator, success.denominator
         no = all_ - yes
-        return [(here * no + before * yes) // all_ for here, before in zip(filled, [0, *filled], strict=False)]
+        found = [(here * no + before * yes) // all_ for here, before in zip([*filled, 0], [0, *filled], strict=True)]
+        del found[self._vacancies - first :]
+        # What was rounded down to nothing stays nothing, so that the work follows the spread of the appointments and not the vacancies.
+        while found and not found[-1]:
+            found.pop()
+        gone = next((at for at, part in enumerate(found) if part), 0)
+        return first + gone, found[gone:]
 
     def _interval(self, passers: int) -> tuple[int, int]:
         """The probability in units of 2^-BITS lies above the first, or at it where nothing was lost, and not above the second."""

@@ -230,7 +230,7 @@ def test_the_chooser_works_without_script(scored, analyst, base):
     assert "Point cut 5" in page
     # By guessing: six items with four options.
     assert "1.5, s.d. 1.06" in page
-    for source in ("Civil Service Rules on certification", "the department's choice"):
+    for source in ("practice of certification", "the department's choice"):
         assert source in page.replace("&#39;", "'")
 
 
@@ -251,6 +251,7 @@ def test_the_chart_has_its_lines_and_a_table_twin(scored, analyst, base):
     [
         ("vacancies_now", "many", "Write a number."),
         ("attend", "0", "Write a percent above 0 and up to 100."),
+        ("attend", "1e999999999", "Write a percent above 0 and up to 100."),
         ("reach", "72.125", "Two places after the point at most."),
         ("listed", "1.5", "Write a whole number"),
     ],

@@ -13,10 +13,10 @@ export function rateOf(text) {
   return rate > 0 && rate <= WHOLE ? rate : null;
 }
 
-// A whole number from 0 to 100000, or null.
+// A whole number from 0 to 10000, or null.
 export function countOf(text) {
   const said = String(text).trim();
-  return /^\d{1,6}$/.test(said) && Number(said) <= 100000 ? Number(said) : null;
+  return /^\d{1,5}$/.test(said) && Number(said) <= 10000 ? Number(said) : null;
 }
 
 export function ceilDiv(a, b) {
