@@ -134,6 +134,7 @@ def _card(appointment: Appointment, attempt: Attempt | None) -> dict[str, Any]:
         "mode": place.mode,
         "room": place.room,
         "items": queries.count_items(g.session, place.administration.form_id),
+        "submitted_at": attempt.submitted_at if attempt else None,
         "receipt_url": f"/candidate/attempts/{attempt.id}/receipt" if attempt and attempt.submitted_at else None,
         "news": news is not None,
     }

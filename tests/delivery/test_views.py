@@ -87,3 +87,13 @@ def test_after_the_test_no_page_shows_a_question(db, visit):
     for page in ("", "/consent", "/waiting", "/rules", "/test", "/receipt"):
         reply = visitor.get(f"/candidate/attempts/{attempt.id}{page}")
         assert "What does" not in reply.get_data(as_text=True)
+
+
+def test_a_test_that_was_turned_in_is_not_said_to_begin(db, visit):
+    now = clock.now()
+    with db.write() as session:
+        where = make.place(session, now)
+        waits = make.attempt(session, where=where, state=State.CHECKING_IN, now=now).person
+        done = make.handed_in(session, where, 3, now).person
+    pages = [visit(person, Area.CANDIDATE).get("/candidate/").get_data(as_text=True) for person in (waits, done)]
+    assert [("Begin no later than" in page, "Turned in" in page) for page in pages] == [(True, False), (False, True)]
