@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special, stats
 
 from testing_platform.scoring.analysis.sheets import BLANK, Sheet, Whole
 
@@ -123,7 +123,8 @@ def csem_lord(score: int, items: int) -> float:
 
 def biserial(r_pb: float, p: float) -> float:
     """The correlation with what lies behind right and wrong if that is normal: r_pb sqrt(pq) / phi(z_p) (Lord & Novick 1968, ch. 15)."""
-    return r_pb * math.sqrt(p * (1 - p)) / float(stats.norm.pdf(stats.norm.ppf(p)))
+    z = float(special.ndtri(p))
+    return r_pb * math.sqrt(p * (1 - p)) / (math.exp(-z * z / 2) / math.sqrt(2 * math.pi))
 
 
 def _ratio(upper: float, square: float) -> float | None:
@@ -176,12 +177,14 @@ def _sums(sheet: Sheet, top: npt.NDArray[np.bool_]) -> tuple[Whole, Whole, Whole
     found = np.zeros((len(sheet.options), 3, items), np.int64)
     step = max(1, min(BLOCK, EXACT // max(items, 1)))
     weights = np.stack([np.ones(n), sheet.totals, top]).astype(np.float32)
-    chosen = np.empty((step, items), np.float32)
+    same, chosen = np.empty((step, items), np.bool_), np.empty((step, items), np.float32)
     for start in range(0, n, step):
         block = sheet.answers[start : start + step]
         some = chosen[: len(block)]
+        equal = same[: len(block)]
         for option in range(len(sheet.options)):
-            np.equal(block, option + 1, out=some)
+            np.equal(block, option + 1, out=equal)
+            np.copyto(some, equal)
             found[option] += (weights[:, start : start + step] @ some).astype(np.int64)
     return found[:, 0], found[:, 1], found[:, 2]
 
@@ -216,7 +219,7 @@ def analyze(sheet: Sheet, rules: FlagRules | None = None) -> Analysis:
         cross = n * of_right[item] - count * whole
         rest = spread - 2 * cross + own
         options: dict[str, OptionFigures] = {}
-        for code in sheet.used(item):
+        for code in sheet.used(item, chose[:, item]):
             picked, total = int(chose[code - 1, item]), int(sums[code - 1, item])
             with_total = n * total - picked * whole
             with_item = n * picked * (code in key) - picked * count

@@ -32,6 +32,14 @@ WHY = {
 
 
 CANNOT = {
+    "one-candidate": "there is one candidate alone, and so no pair",
+    "no-such-candidate": "there is no candidate {candidate} among the answers",
+    "level-scores": "all candidates of one form have the same score, so that nothing can be equated",
+    "anchor-too-different": "the groups differ too much on the anchor for this method",
+    "anchor-unrelated": "the anchor's scores do not rise with the totals, so that they tell nothing of the groups",
+    "degree-too-high": "smoothing cannot keep {degree} moments of these scores; at most {most}",
+    "no-such-anchor": "the anchor item {item} is not in the key of form {form}",
+    "no-anchor": "the method {method} needs the items that both forms share: --anchor V01,V02,…",
     "few-items": "a calibration needs at least {least} items",
     "no-spread": "everybody or nobody has item {item} right: it cannot be calibrated, take it out of the key",
     "no-convergence": "the calibration did not settle in {steps} steps: too few candidates for this model, or an item that does not fit it",
@@ -232,3 +240,80 @@ def calibrate(responses: Path, key: Path, model: str, as_json: bool) -> None:
     found = irt.calibrate(sheet.right, sheet.items, irt.Model(model), irt.chance_of(sheet))
     figures = plain(found)
     show(found, as_json, upright({name: value for name, value in figures.items() if name != "items"}), figures["items"])
+
+
+METHODS = ["identity", "mean", "linear", "equipercentile", "tucker", "levine", "chained_linear", "chained_equipercentile"]
+METHODS += ["frequency_estimation", "circle_arc", "stocking_lord", "haebara"]
+
+
+class MethodName(click.Choice[str]):
+    """Hyphens are as good as underlines."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return super().convert(value.replace("-", "_") if isinstance(value, str) else value, param, ctx)
+
+
+@scoring.command()
+@click.option("--x", "x", type=FILE, required=True, help="CSV of form X: one row a candidate.")
+@click.option("--y", "y", type=FILE, required=True, help="CSV of form Y.")
+@click.option("--key-x", type=FILE, required=True)
+@click.option("--key-y", type=FILE, required=True)
+@click.option("--anchor", default="", metavar="V01,V02,…", help="The items that both forms share; they count in both totals.")
+@click.option("--method", type=MethodName(METHODS), required=True)
+@click.option(
+    "--weight", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="The share of X's group in the population to equate in."
+)
+@click.option("--cut", type=CUT, help="A raw score on X to carry to Y.")
+@click.option("--smooth", type=click.IntRange(0, 10), help="Log-linear smoothing that keeps so many moments; 0: as many as fit best.")
+@click.option(
+    "--replications", type=click.IntRange(0, 10_000), default=200, show_default=True, help="Bootstrap samples for the errors; 0: none."
+)
+@click.option("--seed", type=int, default=1, show_default=True)
+@AS_JSON
+def equate(
+    x: Path,
+    y: Path,
+    key_x: Path,
+    key_y: Path,
+    anchor: str,
+    method: str,
+    weight: float,
+    cut: int | None,
+    smooth: int | None,
+    replications: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Which score on form Y is worth as much as a score on form X."""
+    from testing_platform.scoring.analysis import equating
+
+    found = equating.equate(
+        sheet_of(x, key_x),
+        sheet_of(y, key_y),
+        [item.strip() for item in anchor.split(",") if item.strip()],
+        equating.Method(method),
+        weight,
+        cut,
+        smooth,
+        replications,
+        seed,
+    )
+    figures = plain(found)
+    heads = {name: figures[name] for name in ("method", "slope", "intercept")}
+    heads |= {f"cut_{name}": value for name, value in (figures["cut"] or {}).items()}
+    heads |= {f"link_{name}": value for name, value in (figures["link"] or {}).items()}
+    show(found, as_json, upright(heads), figures["table"])
+
+
+@scoring.command()
+@of_sheet
+@click.option("--top", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many pairs to list.")
+@click.option("--pairs", type=FILE, help="CSV: a,b. Look at these pairs alone, such as neighbours.")
+@AS_JSON
+def similarity(responses: Path, key: Path, top: int, pairs: Path | None, as_json: bool) -> None:
+    """Pairs that share more answers than their totals let expect: leads for a person, never more."""
+    from testing_platform.scoring.analysis.sheets import read_pairs
+    from testing_platform.scoring.analysis.similarity import similarity as compare
+
+    found = compare(sheet_of(responses, key), top, None if pairs is None else read_pairs(pairs))
+    show(found, as_json, upright({"pairs": found.pairs}), plain(found.top))

@@ -372,7 +372,8 @@ class Calibration:
 
 def chance_of(sheet: Sheet) -> Floats:
     """Of each item the share that guessing gets right: 1 / options, and 1/4 where answers are kept as 0 and 1."""
-    options = [[sheet.options[code - 1] for code in sheet.used(item)] for item in range(len(sheet.items))]
+    counts = [np.bincount(sheet.answers[:, item], minlength=len(sheet.options) + 1)[1:] for item in range(len(sheet.items))]
+    options = [[sheet.options[code - 1] for code in sheet.used(item, chosen)] for item, chosen in enumerate(counts)]
     return np.array([CHANCE if set(names) <= {"0", "1"} else len(key) / len(names) for names, key in zip(options, sheet.keys, strict=True)])
 
 

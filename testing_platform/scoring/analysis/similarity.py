@@ -1,0 +1,197 @@
+"""Answers that two candidates share: a lead for a person, never more.
+
+All pairs are screened by how many answers they share beyond what two people of their totals are expected to. `z` is a screening statistic: for every total,
+each option of an item has the share of those who chose it, smoothed over neighbouring totals (Ramsay 1991) and then tilted so that the items right add up to
+the total; that two people choose the same is the sum of products, and z is (identical - expected) / SD of a sum of independent items. For the pairs at
+the top, the chance of as many or more is worked out exactly (a sum of unlike coins), as van der Linden & Sotaridona's generalised binomial test (2006) does,
+with these shares in place of a model of item responses. It is held against the number of pairs that were looked at (Bonferroni).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from testing_platform.scoring.analysis.sheets import BLANK, CannotSay, Floats, Sheet, Whole
+
+BLOCK = 2048
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Settings: the width of smoothing, times SD n^(-1/5) (Ramsay 1991: 1.1); by how many candidates' weight an option's share is drawn to that of all."""
+
+    width: float = 1.1
+    drawn: float = 1.0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`p` is the exact chance of as many identical answers or more, `by_chance` how many of the pairs looked at would have that by chance."""
+
+    a: str
+    b: str
+    z: float | None
+    identical: int
+    identical_wrong: int
+    expected: float
+    p: float
+    p_adjusted: float
+    by_chance: float
+
+
+@dataclass(frozen=True)
+class Similarity:
+    pairs: int
+    top: list[Pair]
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Of each candidate the level of the total, and of each level, item and option the share that chooses it."""
+
+    of: Whole
+    shares: Floats
+
+    @cached_property
+    def matching(self) -> Floats:
+        """For two levels and an item the chance that two people choose the same."""
+        return np.asarray(np.einsum("sjo,tjo->stj", self.shares, self.shares))
+
+
+def levels_of(sheet: Sheet, rules: Rules) -> Levels:
+    """Every total that occurs is a level."""
+    totals, of, people = np.unique(sheet.totals, return_inverse=True, return_counts=True)
+    order = np.argsort(of, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(people)[:-1]])
+    counts = np.stack(
+        [np.add.reduceat((sheet.answers == option)[order], starts, axis=0, dtype=np.int64) for option in range(1, len(sheet.options) + 1)],
+        axis=2,
+    )
+    width = max(rules.width * float(sheet.totals.std()) * len(of) ** -0.2, 0.5)
+    kernel = np.exp(-(((totals[:, None] - totals) / width) ** 2) / 2)
+    whole = counts.sum(axis=0) / len(of)
+    smooth = np.einsum("st,tjo->sjo", kernel, counts) + rules.drawn * whole
+    return Levels(of, tilted(smooth / (kernel @ people + rules.drawn)[:, None, None], sheet.keys, totals))
+
+
+def tilted(shares: Floats, keys: tuple[tuple[int, ...], ...], totals: Whole) -> Floats:
+    """The odds of a right answer times one number for each level, so that the items right add up to its total; found by halving."""
+    items = len(keys)
+    right = np.zeros(shares.shape[1:], bool)
+    for item, key in enumerate(keys):
+        right[item, [code - 1 for code in key]] = True
+    before = np.clip((shares * right).sum(axis=2), 1e-9, 1 - 1e-9)
+    line = special.logit(before)
+    wanted = np.clip(totals, 0.5, items - 0.5)
+    low, high = np.full(len(totals), -30.0), np.full(len(totals), 30.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        less = special.expit(line + middle[:, None]).sum(axis=1) < wanted
+        low, high = np.where(less, middle, low), np.where(less, high, middle)
+    after = special.expit(line + low[:, None])
+    found: Floats = shares * np.where(right, (after / before)[:, :, None], ((1 - after) / (1 - before))[:, :, None])
+    return found
+
+
+def at_least(chances: Floats, count: int) -> float:
+    """The chance that at least so many of these independent things happen, by adding one after the other."""
+    law = np.zeros(len(chances) + 1)
+    law[0] = 1
+    for chance in chances:
+        law[1:] = law[1:] * (1 - chance) + law[:-1] * chance
+        law[0] *= 1 - chance
+    return min(1.0, float(law[count:].sum()))
+
+
+def _one_hot(sheet: Sheet, order: Whole) -> npt.NDArray[np.float32]:
+    """A column for each option of each item that somebody chose."""
+    columns = [
+        sheet.answers[order, item] == code
+        for item in range(len(sheet.items))
+        for code in range(1, len(sheet.options) + 1)
+        if code in np.flatnonzero(np.bincount(sheet.answers[:, item]))
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _panels(of: Whole) -> Iterator[tuple[int, int, int]]:
+    """Stretches of one level: first, after the last, level."""
+    edges = np.flatnonzero(np.diff(of, prepend=-1, append=-1))
+    for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        for first in range(start, stop, BLOCK):
+            yield first, min(first + BLOCK, stop), int(of[start])
+
+
+def screened(sheet: Sheet, levels: Levels, top: int) -> list[tuple[int, int]]:
+    """The pairs of rows with the greatest z."""
+    order = np.argsort(levels.of, kind="stable")
+    level = levels.of[order]
+    chosen = _one_hot(sheet, order)
+    rank = np.argsort(np.argsort(np.array(sheet.candidates)))[order]  # level pairs go by the candidates' names
+    means, squares = levels.matching.sum(axis=2), (levels.matching * (1 - levels.matching)).sum(axis=2)
+    kept = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
+    limit = -np.inf
+    for first, after, mine in _panels(level):
+        for begin in range(first, len(level), BLOCK):
+            end = min(begin + BLOCK, len(level))
+            mean, sd = means[mine, level[begin:end]], np.sqrt(squares[mine, level[begin:end]])
+            shared = chosen[first:after] @ chosen[begin:end].T
+            if begin == first:
+                shared[np.tril_indices(after - first, m=end - begin)] = -1
+            least = np.maximum(0.0, mean + limit * np.maximum(sd, 1e-300) - 1e-6).astype(np.float32)
+            found = np.flatnonzero(shared >= least)
+            if not len(found):
+                continue
+            rows, columns = np.divmod(found, end - begin)
+            z = (shared.ravel()[found] - mean[columns]) / np.maximum(sd[columns], 1e-300)
+            kept = (np.append(kept[0], z), np.append(kept[1], rows + first), np.append(kept[2], columns + begin))
+            if len(kept[0]) >= top:
+                pair = np.sort(rank[np.stack(kept[1:])], axis=0)
+                best = np.lexsort((pair[1], pair[0], -kept[0]))[:top]
+                kept = (kept[0][best], kept[1][best], kept[2][best])
+                limit = float(kept[0][-1])
+    return [(int(order[one]), int(order[other])) for one, other in zip(kept[1], kept[2], strict=True)]
+
+
+def _pair(sheet: Sheet, levels: Levels, one: int, other: int, pairs: int) -> Pair:
+    same = (sheet.answers[one] == sheet.answers[other]) & (sheet.answers[one] != BLANK)
+    chances = levels.matching[levels.of[one], levels.of[other]]
+    count, mean, square = int(same.sum()), float(chances.sum()), float((chances * (1 - chances)).sum())
+    p = at_least(chances, count)
+    a, b = sorted((sheet.candidates[one], sheet.candidates[other]))
+    return Pair(
+        a=a,
+        b=b,
+        z=(count - mean) / square**0.5 if square else None,
+        identical=count,
+        identical_wrong=int((same & (sheet.right[one] == 0)).sum()),
+        expected=mean,
+        p=p,
+        p_adjusted=min(1.0, p * pairs),
+        by_chance=p * pairs,
+    )
+
+
+def similarity(sheet: Sheet, top: int, named: Sequence[tuple[str, str]] | None = None, rules: Rules | None = None) -> Similarity:
+    """The `top` pairs of all, or of those named (neighbours by seat, address or time), which is what gives the test its power. Raises CannotSay."""
+    rules = rules or Rules()
+    n = len(sheet.candidates)
+    if n < 2:
+        raise CannotSay(why="one-candidate")
+    levels = levels_of(sheet, rules)
+    if named is None:
+        looked, rows = n * (n - 1) // 2, screened(sheet, levels, top)
+    else:
+        place = {name: row for row, name in enumerate(sheet.candidates)}
+        for name in (name for pair in named for name in pair):
+            if name not in place:
+                raise CannotSay(why="no-such-candidate", candidate=name)
+        wanted = {tuple(sorted((place[a], place[b]))) for a, b in named if a != b}
+        looked, rows = len(wanted), [(one, other) for one, other in wanted]
+    found = [_pair(sheet, levels, one, other, looked) for one, other in rows]
+    found.sort(key=lambda pair: (-(pair.z or 0.0), pair.a, pair.b))
+    return Similarity(looked, found[:top])
