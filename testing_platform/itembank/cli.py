@@ -124,7 +124,7 @@ def export_items(
             of, written = f"form:{form.id}", export.of_form(session, form, format, with_key, look=dry_run)
     if not dry_run:
         with db.write() as session:
-            export.record(session, of, format, written, clock.now(), with_key=with_key)
+            export.handed_out(session, of, format, written, clock.now(), with_key=with_key)
             # Before the trail says so for good: a file that cannot be written takes its line back.
             try:
                 Folder(out.parent).put(out.name, written.export.data)

@@ -108,7 +108,7 @@ def _digested(export: Export, left: Sequence[Left]) -> Written:
     return Written(export, hashlib.sha256(export.data).hexdigest())
 
 
-def record(
+def handed_out(
     session: Session, object: str, format: str, written: Written, now: datetime, actor_id: int | None = None, with_key: bool = True
 ) -> None:
     """Test content leaves the house: who took what, how many, and which file."""

@@ -131,7 +131,7 @@ def take(bank: Bank) -> Any:
         of = f"form:{asked.form(session, held).id}" if asked.chosen[0] == "form" else f"bank:{held.id}"
         name = asked.name(held)
     with app.db.write() as session:
-        export.record(session, of, asked.format, written, g.now, g.person.id, asked.with_key)
+        export.handed_out(session, of, asked.format, written, g.now, g.person.id, asked.with_key)
     file = written.export
     return Response(
         file.data,
