@@ -17,6 +17,7 @@ from testing_platform.examinations import queries
 from testing_platform.examinations.views import found
 from testing_platform.itembank import form_queries, form_report, forms, service
 from testing_platform.itembank.assembly import blueprint as blueprints
+from testing_platform.itembank.assembly.supply import supply
 from testing_platform.itembank.form_models import ENDED, Assembly, BlueprintVersion
 from testing_platform.itembank.models import Bank, Form
 from testing_platform.itembank.views import rail
@@ -75,22 +76,14 @@ def blueprint(one: BlueprintVersion) -> Any:
     rail("forms")
     told = blueprints.of(one.content)
     pool = form_queries.pool(g.session, one.bank, told, clock.day(g.now, _zone()))
-    there = {
-        (section.name, cell): sum(
-            told.section_of(item.area, item.level, item.calculator) == at and not item.pilot and cell.takes(item.area, item.level)
-            for item in pool
-        )
-        for at, section in enumerate(told.sections)
-        for cell in section.cells
-    }
+    lines = supply(told, pool)
     return render_template(
         "examinations/blueprint.html",
         version=one,
         blueprint=told,
         versions=form_queries.versions_of(g.session, one),
         assemblies=form_queries.assemblies_of(g.session, one),
-        there=there,
-        pool=pool,
+        supply={section.name: [line for line in lines if line.section == section.name] for section in told.sections},
         areas=form_queries.names(told.areas, one.bank),
         text=blueprints.written(one.content),
         seed=secrets.randbelow(1_000_000),

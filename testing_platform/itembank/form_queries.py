@@ -157,6 +157,11 @@ def blueprints(session: Session) -> list[BlueprintVersion]:
     return list(session.scalars(select(BlueprintVersion).where(BlueprintVersion.id.in_(newest)).order_by(BlueprintVersion.name)))
 
 
+def newest_blueprint(session: Session, bank: Bank) -> BlueprintVersion | None:
+    """The version that was kept last for the bank, whatever its name."""
+    return session.scalars(select(BlueprintVersion).where(BlueprintVersion.bank_id == bank.id).order_by(BlueprintVersion.id.desc())).first()
+
+
 def versions_of(session: Session, one: BlueprintVersion) -> list[BlueprintVersion]:
     return list(
         session.scalars(

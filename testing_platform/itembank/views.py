@@ -12,11 +12,13 @@ from flask_babel import ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from testing_platform import errors
+from testing_platform import clock, errors
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import ANALYST, ANALYSTS, REVIEWERS, WRITERS, allowed, object_rule
 from testing_platform.accounts.rules import Role
-from testing_platform.itembank import alike, intake, queries, rules, service
+from testing_platform.itembank import alike, form_queries, intake, queries, rules, service
+from testing_platform.itembank.assembly import blueprint as blueprints
+from testing_platform.itembank.assembly.supply import supply
 from testing_platform.itembank.exchange.drafts import Draft, Skip
 from testing_platform.itembank.exchange.read import read
 from testing_platform.itembank.exchange.safety import LIMITS
@@ -63,7 +65,12 @@ def signs() -> list[Signature]:
 def words() -> dict[str, Any]:
     """Who looks at the page, as its templates ask."""
     roles = g.person.roles if g.get("person") else set()
-    return {"owns": bool(roles & ANALYST), "writes": bool(roles & WRITERS), "reviews": bool(roles & REVIEWERS)}
+    return {
+        "owns": bool(roles & ANALYST),
+        "plans": bool(roles & ANALYSTS),
+        "writes": bool(roles & WRITERS),
+        "reviews": bool(roles & REVIEWERS),
+    }
 
 
 @bp.get("/")
@@ -92,6 +99,7 @@ def bank(bank: Bank) -> Any:
         address=lambda **changes: "?" + urlencode(wanted.address(**changes)),
         needs=_needs(bank) if not wanted.narrowed and wanted.page == 1 else [],
         counts=queries.counts(g.session, bank),
+        needed=_needed(bank) if not wanted.narrowed and wanted.page == 1 else None,
         policy=rules.Policy.of(bank.policy),
         choices=choices(bank),
         saved=g.session.scalars(saved).all(),
@@ -128,6 +136,21 @@ def _needs(bank: Bank) -> list[dict[str, Any]]:
         found.append((_("Met by many: let it rest"), [version for version, _count in queries.due_for_rest(g.session, bank)], ""))
         found.append((_("Past its last day"), queries.expired(g.session, bank, g.now.date()), ""))
     return [{"title": title, "versions": versions, "way": way} for title, versions, way in found if versions]
+
+
+def _needed(bank: Bank) -> dict[str, Any] | None:
+    """What the bank's newest blueprint wants of each form, beside what a form could take from the bank today."""
+    newest = form_queries.newest_blueprint(g.session, bank)
+    if newest is None:
+        return None
+    told = blueprints.of(newest.content)
+    today = clock.day(g.now, str(current_app.settings.zone))  # type: ignore[attr-defined]
+    return {
+        "version": newest,
+        "blueprint": told,
+        "lines": supply(told, form_queries.pool(g.session, bank, told, today)),
+        "areas": form_queries.names(told.areas, bank),
+    }
 
 
 @bp.post("/<int:bank_id>/searches")
