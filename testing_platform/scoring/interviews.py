@@ -74,7 +74,7 @@ def read(form: Mapping[str, str], today: date) -> Plan:
             faults[name] = "unreadable"
             return None
 
-    location = take("location", lambda text: text[:300])
+    location = take("location", _line)
     first, last = take("first_on", date.fromisoformat), take("last_on", date.fromisoformat)
     opens, closes = take("opens", _hour), take("closes", _hour)
     rest = take("break_from", _hour, needed=False), take("break_until", _hour, needed=False)
@@ -112,6 +112,14 @@ def read(form: Mapping[str, str], today: date) -> Plan:
     if faults:
         raise FaultyPlan(faults=faults)
     return Plan(location, days, opens, closes, minutes, boards, respond_by, *rest)
+
+
+def _line(text: str) -> str:
+    """One line as it can stand in a mail and a calendar; a place pasted with other spaces is the same place."""
+    found = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    if not found:
+        raise ValueError
+    return found
 
 
 def _hour(text: str) -> time:

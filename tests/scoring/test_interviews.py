@@ -110,6 +110,7 @@ def test_no_board_ever_has_two_at_once(days, hour, hours, minutes, boards):
     ("change", "fault"),
     [
         ({"location": " "}, {"location": "missing"}),
+        ({"location": "\0"}, {"location": "unreadable"}),
         ({"first_on": "soon"}, {"first_on": "unreadable"}),
         ({"first_on": "2026-12-01"}, {"first_on": "past"}),
         ({"first_on": "9999-12-30"}, {"first_on": "too-far"}),
@@ -131,6 +132,11 @@ def test_what_is_wrong_with_a_plan_is_said_field_by_field(change, fault):
     with pytest.raises(FaultyPlan) as refusal:
         plan(**change)
     assert refusal.value.facts["faults"] == fault
+
+
+@pytest.mark.parametrize("typed", ["Room 210, 100 Main Street", " Room 210,\r\n100  Main\tStreet", "Room\x0b210,\0 100 Main Street"])
+def test_a_place_is_one_line_that_a_calendar_can_hold(typed):
+    assert plan(location=typed).location == "Room 210, 100 Main Street"
 
 
 def test_weekends_and_named_days_are_left_out():
