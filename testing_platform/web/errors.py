@@ -151,7 +151,7 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
         ),
         "nothing-to-send-again": (
             _("There is nothing to send again"),
-            _("The letter about this result arrived, or is on its way. Look at the results again."),
+            _("The letter arrived, is on its way, or would come too late. Look at the list again."),
         ),
         "faulty-address": (
             _("That address cannot be used"),
