@@ -110,6 +110,7 @@ EXPECTED = {
     "/analyst/bank/items/<int:item_id>/preview": BANK,
     "/analyst/bank/items/<int:item_id>/comments": BANK,
     "/analyst/bank/items/<int:item_id>/edit": WRITERS,
+    "/analyst/bank/items/<int:item_id>/in/<language>": WRITERS,
     "/analyst/bank/items/<int:item_id>/clone": WRITERS,
     "/analyst/bank/items/<int:item_id>/hand-in": WRITERS,
     "/analyst/bank/items/<int:item_id>/take-back": WRITERS,
@@ -231,6 +232,7 @@ def address(rule, found, where):
         "item_id": 1,
         "name": "no-such-picture",
         "event": "rest",
+        "language": "es",
     }
     if rule.rule.startswith("/proctor/rooms/"):
         person = found.attempts[f"room_{where}"].appointment_id

@@ -31,7 +31,9 @@ bp = Blueprint("items", __name__, url_prefix="/analyst/bank")
 bp.context_processor(who)
 
 DIFFICULTIES = ("easy", "medium", "hard")
-MOST_OPTIONS = 10
+# As many as one letter each can name.
+MOST_OPTIONS = 26
+LANGUAGES = ("en", "es")
 PICTURES = "/analyst/bank/pictures/"
 
 
@@ -100,7 +102,15 @@ def item(item: Item) -> Any:
         statistics=queries.statistics_of(g.session, item.id),
         forms=queries.forms_with(g.session, item.id),
         own=g.person.id in authors,
+        original=next((one for one in item.versions if one.id == version.variant_of_id), None),
+        variants={one.language: one for one in queries.variants_of(g.session, item.id)},
+        languages=[language for language in LANGUAGES if language != _original(version).language],
     )
+
+
+def _original(version: ItemVersion) -> ItemVersion:
+    """The version itself, or the one that it says in another language."""
+    return g.session.get_one(ItemVersion, version.variant_of_id) if version.variant_of_id else version
 
 
 def shown(html: str) -> Markup:
@@ -215,7 +225,7 @@ def end_enmity(item: Item, number: int) -> Any:
 @allowed("item.review")
 def key_check(item: Item) -> Any:
     rail("bank")
-    version = _version(item)
+    version = _version(item, request.args.get("version"))
     return render_template(
         "itembank/key_check.html",
         bank=item.bank,
@@ -233,7 +243,7 @@ def check(item: Item) -> Any:
     answer = [key for key in request.form.getlist("slot-1") if key]
     if not answer:
         flash(_("Choose an answer first."), "error")
-        return redirect(f"/analyst/bank/items/{item.id}/key-check", 303)
+        return redirect(f"/analyst/bank/items/{item.id}/key-check?version={version.number}", 303)
     right = lifecycle.check_key(g.session, version, answer, g.person, g.now, request.form.get("text", "")[:4000])
     if right:
         flash(_("%(code)s: your answer is the key.", code=item.code), "success")
@@ -321,7 +331,10 @@ def typed(bank: Bank) -> tuple[rules.Content, Stimulus | None, list[str]]:
     stimulus = passages.get(said.get("stimulus", ""))
     weighted = kind is rules.Kind.MULTIPLE and said.get("scoring") == "weights"
     options, faults = [], []
-    for key in list(dict.fromkeys(said.getlist("key")))[:MOST_OPTIONS]:
+    keys = list(dict.fromkeys(said.getlist("key")))
+    if len(keys) > MOST_OPTIONS:
+        faults.append("too-many")
+    for key in keys:
         html = tidy(inline(said.get(f"option-{key}", "")))
         if not html or not key.isalpha() or len(key) > 2:
             continue
@@ -347,7 +360,7 @@ def typed(bank: Bank) -> tuple[rules.Content, Stimulus | None, list[str]]:
         upper=_decimal(said.get("upper", "")) if weighted else None,
         shuffle="shuffle" in said,
         max_choices=(int(limit) if limit.isdigit() and len(limit) < 3 else 0) if kind is rules.Kind.MULTIPLE else 1,
-        language=said.get("language", "en") if said.get("language") in ("en", "es") else "en",
+        language=said.get("language", "en") if said.get("language") in LANGUAGES else "en",
         stimulus=stimulus.digest if stimulus else None,
     )
     if kind is not rules.Kind.MULTIPLE and len(correct) > 1:
@@ -462,6 +475,13 @@ def _keep(item: Item, content: rules.Content, stimulus: Stimulus | None, about: 
     return redirect(_url(item) if request.form.get("then") != "stay" else f"{_url(item)}/edit", 303)
 
 
+def _moved(newest: ItemVersion | None) -> str:
+    """What somebody else did while this was typed, which is then shown again with a word about it; nothing typed is lost."""
+    if newest is not None and newest.state == State.IN_REVIEW:
+        return "in-review"
+    return "moved" if request.form.get("seen") != str(newest.number if newest else 0) else ""
+
+
 @bp.get("/items/<int:item_id>/edit")
 @recorded
 @allowed("item.write")
@@ -477,15 +497,98 @@ def edit(item: Item) -> Any:
 @allowed("item.write")
 def save(item: Item) -> Any:
     version = _version(item)
-    if request.form.get("seen") != str(version.number):
-        raise errors.VersionMoved
     content, stimulus, faults = typed(item.bank)
     content = replace(content, catalog=version.catalog)
     about = _about(item.bank)
+    if moved := _moved(version):
+        faults.append(moved)
     if faults:
         held = _held(content, about, request.form.get("difficulty", ""), request.form.get("stimulus", ""))
-        return _editor(item.bank, item, version, held, faults), 422
+        return _editor(item.bank, item, version, held, faults), 409 if moved else 422
     return _keep(item, content, stimulus, about)
+
+
+# --- in another language ---------------------------------------------------------------------------------------------------------------
+
+
+def _to_say(item: Item, language: str) -> tuple[ItemVersion, ItemVersion | None]:
+    """The version to say in this language, and what it was last said with."""
+    version = _version(item, request.values.get("version"))
+    if version.variant_of_id is not None or language not in LANGUAGES or language == version.language:
+        raise errors.NotFound
+    return version, service.newest_variant(g.session, item, language)
+
+
+def _variant_page(
+    version: ItemVersion, there: ItemVersion | None, language: str, content: rules.Content, stimulus: str, fault: str = ""
+) -> str:
+    rail("bank")
+    texts = {option.key: option for option in content.options}
+    source = service.content_of(version)
+    options = [
+        {
+            "source": option,
+            "html": as_typed(texts[option.key].html, inline) if option.key in texts else "",
+            "why": texts[option.key].rationale if option.key in texts else "",
+        }
+        for option in source.options
+    ]
+    return render_template(
+        "itembank/variant.html",
+        bank=version.item.bank,
+        item=version.item,
+        version=version,
+        there=there,
+        language=language,
+        source=source,
+        content=content,
+        stem=as_typed(content.stem, markup.marked_up),
+        options=options,
+        stimulus=stimulus,
+        passages=[(one.code, one.title) for one in queries.passages(g.session, version.item.bank) if one.language == language],
+        fault=fault,
+        shown=shown,
+    )
+
+
+@bp.get("/items/<int:item_id>/in/<language>")
+@recorded
+@allowed("item.write")
+def translate(item: Item, language: str) -> Any:
+    """The item beside its text in another language; options, key and kind are those of the original."""
+    version, there = _to_say(item, language)
+    lifecycle.opened(g.session, version, g.person, g.now)
+    content = service.content_of(there) if there else rules.Content("", (), ())
+    stimulus = there.stimulus.code if there and there.stimulus else ""
+    return _variant_page(version, there, language, content, stimulus)
+
+
+@bp.post("/items/<int:item_id>/in/<language>")
+@allowed("item.write")
+def keep_variant(item: Item, language: str) -> Any:
+    version, there = _to_say(item, language)
+    said, source = request.form, service.content_of(version)
+    stimulus = next(
+        (one for one in queries.passages(g.session, item.bank) if one.code == said.get("stimulus") and one.language == language), None
+    )
+    content = replace(
+        source,
+        stem=tidy(markup.marked_up(said.get("stem", ""))),
+        options=tuple(
+            replace(option, html=tidy(inline(said.get(f"option-{option.key}", ""))), rationale=said.get(f"why-{option.key}", "").strip())
+            for option in source.options
+        ),
+        title=said.get("title", "").strip()[:200],
+        rationale=said.get("rationale", "").strip(),
+        language=language,
+        stimulus=stimulus.digest if stimulus else None,
+        catalog="",
+    )
+    if moved := _moved(there):
+        return _variant_page(version, there, language, content, said.get("stimulus", ""), moved), 409
+    kept = service.write_variant(g.session, version, content, stimulus, g.now, g.person)
+    flash(_("Saved as version %(number)s of %(code)s.", number=kept.number, code=item.code), "success")
+    return redirect(_url(item, kept), 303)
 
 
 @bp.post("/<int:bank_id>/pictures")
@@ -544,5 +647,6 @@ def keep_passage(bank: Bank) -> Any:
     if not code or not title or not html.strip():
         flash(_("A passage has a code, a title and a text."), "error")
         return redirect(f"/analyst/bank/{bank.id}/passages?code={code}", 303)
-    made = service.keep_stimulus(g.session, bank, code, title, html)
+    language = request.form.get("language", "")
+    made = service.keep_stimulus(g.session, bank, code, title, html, language if language in LANGUAGES else "en")
     return redirect(f"/analyst/bank/{bank.id}/passages/{made.id}", 303)

@@ -59,7 +59,11 @@ def _check(session: Session, version: ItemVersion, guard: Guard, person: Person 
             raise rules.ReasonMissing
         case Guard.COMPLETE:
             passage = version.stimulus.html if version.stimulus else None
-            if faults := rules.lacking(version.stem, [option["html"] for option in version.options], passage):
+            faults = rules.lacking(version.stem, [option["html"] for option in version.options], passage)
+            original = session.get(ItemVersion, version.variant_of_id) if version.variant_of_id else None
+            if original is not None and (original.stimulus is None) != (version.stimulus is None):
+                faults.append("passage")
+            if faults:
                 raise rules.NotComplete(missing=faults)
         case Guard.SIGNED:
             if person is None or person.id in authors_of(session, version):
@@ -119,8 +123,10 @@ def opened(session: Session, version: ItemVersion, person: Person, now: datetime
 
 
 def may_check(session: Session, version: ItemVersion, person: Person) -> bool:
-    """Whether this person can still check the key blind."""
-    return session.get(Opening, (version.id, person.id)) is None and person.id not in authors_of(session, version)
+    """Whether this person can still check the key blind. A version and its variants in other languages have one key."""
+    same = {version.id, version.variant_of_id} | set(session.scalars(select(ItemVersion.id).where(ItemVersion.variant_of_id == version.id)))
+    seen = select(Opening.version_id).where(Opening.person_id == person.id, Opening.version_id.in_(same - {None}))
+    return session.scalars(seen).first() is None and person.id not in authors_of(session, version)
 
 
 def _signs(session: Session, version: ItemVersion, person: Person) -> None:

@@ -238,7 +238,10 @@ def waiting_for(session: Session, bank: Bank, person_id: int, kind: Signature) -
         .options(contains_eager(ItemVersion.item))
     )
     if kind is Signature.KEY:
-        found = found.where(~exists().where(Opening.version_id == ItemVersion.id, Opening.person_id == person_id))
+        # Whoever has seen the key in one language has seen it in the other.
+        same = aliased(ItemVersion)
+        one_key = or_(same.id == ItemVersion.id, same.id == ItemVersion.variant_of_id, same.variant_of_id == ItemVersion.id)
+        found = found.where(~exists().where(Opening.version_id == same.id, Opening.person_id == person_id, one_key))
     return list(session.scalars(found))
 
 
@@ -262,6 +265,17 @@ def fully_signed(session: Session, bank: Bank) -> list[ItemVersion]:
     )
     found = select(ItemVersion).join(Item).where(Item.bank_id == bank.id, ItemVersion.state == State.IN_REVIEW, given >= needed)
     return list(session.scalars(found.order_by(ItemVersion.state_at).options(contains_eager(ItemVersion.item))))
+
+
+def variants_of(session: Session, item_id: int) -> list[ItemVersion]:
+    """The newest version in each other language."""
+    newest = (
+        select(func.max(ItemVersion.number))
+        .where(ItemVersion.item_id == item_id, ItemVersion.variant_of_id.is_not(None))
+        .group_by(ItemVersion.language)
+    )
+    found = select(ItemVersion).where(ItemVersion.item_id == item_id, ItemVersion.number.in_(newest)).order_by(ItemVersion.language)
+    return list(session.scalars(found))
 
 
 # --- one item ---------------------------------------------------------------------------------------------------------------------

@@ -118,7 +118,7 @@ def choices(bank: Bank) -> dict[str, list[tuple[str, str]]]:
 
 
 def _needs(bank: Bank) -> list[dict[str, Any]]:
-    """What waits for the person on the page, as (what, items, where)."""
+    """What waits for the person on the page: what, and the versions with the way to each."""
     found: list[tuple[str, list[ItemVersion], str]] = []
     titles = {
         Signature.CONTENT: _("Waiting for your content review"),
@@ -126,8 +126,8 @@ def _needs(bank: Bank) -> list[dict[str, Any]]:
         Signature.KEY: _("Keys to check blind"),
     }
     for kind in signs():
-        way = "/key-check" if kind is Signature.KEY else "?review=" + kind
-        found.append((titles[kind], queries.waiting_for(g.session, bank, g.person.id, kind), way))
+        page = "/key-check" if kind is Signature.KEY else ""
+        found.append((titles[kind], queries.waiting_for(g.session, bank, g.person.id, kind), page))
     if g.person.roles & WRITERS:
         found.append((_("Returned to you"), queries.of_author(g.session, bank, g.person.id, [State.RETURNED]), "/edit"))
         found.append((_("Your drafts"), queries.of_author(g.session, bank, g.person.id, [State.DRAFT]), ""))
@@ -135,7 +135,15 @@ def _needs(bank: Bank) -> list[dict[str, Any]]:
         found.append((_("Signed by all: approve"), queries.fully_signed(g.session, bank), ""))
         found.append((_("Met by many: let it rest"), [version for version, _count in queries.due_for_rest(g.session, bank)], ""))
         found.append((_("Past its last day"), queries.expired(g.session, bank, g.now.date()), ""))
-    return [{"title": title, "versions": versions, "way": way} for title, versions, way in found if versions]
+    return [{"title": title, "ways": [(one, _way(one, page)) for one in versions]} for title, versions, page in found if versions]
+
+
+def _way(version: ItemVersion, page: str) -> str:
+    """To this page of the version's item; one in a second language is not its item's newest and has to be named."""
+    item = f"/analyst/bank/items/{version.item_id}"
+    if version.variant_of_id is None:
+        return item + page
+    return f"{item}/in/{version.language}" if page == "/edit" else f"{item}{page}?version={version.number}"
 
 
 def _needed(bank: Bank) -> dict[str, Any] | None:

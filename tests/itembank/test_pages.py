@@ -1,10 +1,11 @@
 """The bank's pages as its people use them, and as somebody would who means harm or was too slow."""
 
 import pytest
+from sqlalchemy import select
 
 from testing_platform.accounts.rules import Area, Role
-from testing_platform.itembank import forms
-from testing_platform.itembank.models import Bank
+from testing_platform.itembank import forms, service
+from testing_platform.itembank.models import Bank, Item, ItemVersion
 from tests import make
 from tests.itembank.assembly.made import document
 from tests.itembank.assembly.stored import forms_bank
@@ -54,3 +55,168 @@ def test_the_bank_says_where_it_is_short_of_its_newest_blueprint(db, enter, bank
     blueprint = text_of(owner.get(f"/analyst/blueprints/{number}"))
     for line in ("2 forms without overlap", "2 short"):
         assert blueprint.count(line) == shown.count(line) == 1
+
+
+@pytest.fixture
+def item_id(db, bank_id):
+    """An item in use that nobody here wrote, signed or opened."""
+    with db.read() as session:
+        return session.scalars(select(Item.id).where(Item.bank_id == bank_id, Item.code == "I-00")).one()
+
+
+def newest(db, item_id, language="en"):
+    with db.read() as session:
+        found = select(ItemVersion).where(ItemVersion.item_id == item_id, ItemVersion.language == language)
+        return session.scalars(found.order_by(ItemVersion.number.desc())).first()
+
+
+SPANISH = {
+    "version": "1",
+    "seen": "0",
+    "stem": "¿Pregunta 0?",
+    **{f"option-{key}": f"Opción {key}" for key in "abcd"},
+    # The key and the kind are the original's, whatever is sent.
+    "correct": "d",
+    "kind": "multiple",
+}
+
+
+def test_an_item_is_written_in_spanish_and_signed_by_people_who_have_not_seen_its_key(db, enter, bank_id, item_id):
+    item, there = f"/analyst/bank/items/{item_id}", f"/analyst/bank/items/{item_id}/in/es"
+    writer, owner = enter(Role.ITEM_WRITER), enter(Role.ANALYST)
+    assert "Write in Spanish" in text_of(writer.get(item))
+    page = text_of(writer.get(there))
+    assert "<p>Question 0?</p>" in page
+    assert 'name="stem" aria-describedby="stem-hint" rows="6" lang="es"' in page
+    assert writer.post(there, SPANISH).status_code == 303
+    said = newest(db, item_id, "es")
+    assert (said.number, said.stem, said.correct, said.kind, said.newest) == (2, "<p>¿Pregunta 0?</p>", ["a"], "single", False)
+    assert "Spanish, version 2" in text_of(owner.get(item))
+    about = {"version": "2", "state": "draft"}
+    assert writer.post(f"{item}/hand-in", about).status_code == 303
+    bank, about["state"] = f"/analyst/bank/{bank_id}", "in_review"
+    for kind in ("content", "content", "fairness"):
+        reviewer = enter(Role.FAIRNESS_REVIEWER if kind == "fairness" else Role.ITEM_REVIEWER)
+        assert f'href="{item}?version=2">I-00 (Spanish)' in text_of(reviewer.get(bank))
+        assert reviewer.post(f"{item}/reviews", {**about, "kind": kind, "outcome": "sign"}).status_code == 303
+    saw, blind = enter(Role.ITEM_REVIEWER), enter(Role.ITEM_REVIEWER)
+    # The key of the original, opened in another tab, is the key here too.
+    check = f"{item}/key-check?version=2"
+    assert f'href="{check}"' in text_of(saw.get(bank))
+    assert "¿Pregunta 0?" in text_of(saw.get(check))
+    text_of(saw.get(item))
+    assert "You have seen this key" in text_of(saw.get(check))
+    assert saw.post(f"{item}/key-check", {**about, "slot-1": "a"}).status_code == 409
+    assert check not in text_of(saw.get(bank))
+    assert blind.post(f"{item}/key-check", {**about, "slot-1": "a"}).status_code == 303
+    assert owner.post(f"{item}/moves/approve", about).status_code == 303
+    assert newest(db, item_id, "es").state == "approved"
+    assert newest(db, item_id).state == "active"
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es-US"])
+def test_an_item_is_said_in_another_language_that_the_bank_has(enter, item_id, language):
+    writer = enter(Role.ITEM_WRITER)
+    assert writer.get(f"/analyst/bank/items/{item_id}/in/{language}").status_code == 404
+    assert writer.post(f"/analyst/bank/items/{item_id}/in/{language}", SPANISH).status_code == 404
+
+
+def test_an_item_with_a_passage_is_handed_in_with_that_passage_in_its_language(db, enter, bank_id):
+    writer = enter(Role.ITEM_WRITER)
+    with db.write() as session:
+        bank = session.get_one(Bank, bank_id)
+        passage = service.keep_stimulus(session, bank, "P", "Fees", "<p>A permit costs $40.</p>")
+        draft = service.ItemDraft("R-1", "READ", "What is the fee?", {"a": "$40", "b": "$4"}, ("a",), "", "easy", stimulus="P")
+        item_id = service.keep_item(session, bank, draft, {"P": passage}, NOON).item_id
+    there = f"/analyst/bank/items/{item_id}"
+    assert writer.post(f"{there}/in/es", SPANISH).status_code == 303
+    assert writer.post(f"{there}/hand-in", {"version": "2", "state": "draft"}).status_code == 422
+    passage = {"code": "P-ES", "title": "Tarifas", "text": "Un permiso cuesta $40.", "language": "es"}
+    assert writer.post(f"/analyst/bank/{bank_id}/passages", passage).status_code == 303
+    assert "Tarifas" in text_of(writer.get(f"{there}/in/es"))
+    assert writer.post(f"{there}/in/es", {**SPANISH, "seen": "2", "stimulus": "P-ES"}).status_code == 303
+    assert writer.post(f"{there}/hand-in", {"version": "3", "state": "draft"}).status_code == 303
+
+
+# --- two at once, and tabs that were left open ------------------------------------------------------------------------------------------
+
+
+EDITED = {
+    "kind": "single",
+    "key": ["a", "b"],
+    "option-a": "One",
+    "option-b": "Two",
+    "correct": "a",
+    "area": "CST",
+    "difficulty": "easy",
+}
+
+
+def test_who_saves_second_keeps_what_was_typed_and_is_told(db, enter, item_id):
+    one, other = enter(Role.ITEM_WRITER), enter(Role.ITEM_WRITER)
+    there = f"/analyst/bank/items/{item_id}/edit"
+    assert one.post(there, {**EDITED, "stem": "The first of two.", "seen": "1"}).status_code == 303
+    late = other.post(there, {**EDITED, "stem": "The second of two.", "seen": "1"})
+    page = late.get_data(as_text=True)
+    assert late.status_code == 409
+    assert "Somebody else has saved version 2 meanwhile" in page
+    assert "The second of two." in page
+    assert 'name="seen" value="2"' in page
+    assert newest(db, item_id).stem == "<p>The first of two.</p>"
+    assert other.post(there, {**EDITED, "stem": "Both.", "seen": "2"}).status_code == 303
+    assert newest(db, item_id).number == 3
+    assert one.post(f"/analyst/bank/items/{item_id}/hand-in", {"version": "3", "state": "draft"}).status_code == 303
+    late = one.post(there, {**EDITED, "stem": "Too late.", "seen": "3"})
+    assert late.status_code == 409
+    assert "handed in meanwhile" in late.get_data(as_text=True)
+    assert "Too late." in late.get_data(as_text=True)
+
+
+def test_who_says_it_in_spanish_second_keeps_what_was_typed_and_is_told(db, enter, item_id):
+    writer, there = enter(Role.ITEM_WRITER), f"/analyst/bank/items/{item_id}/in/es"
+    assert writer.post(there, SPANISH).status_code == 303
+    late = writer.post(there, {**SPANISH, "stem": "¿Otra pregunta?"})
+    assert late.status_code == 409
+    assert "¿Otra pregunta?" in late.get_data(as_text=True)
+    assert newest(db, item_id, "es").number == 2
+
+
+def test_a_stale_tab_and_a_second_signature_do_nothing(db, enter, item_id):
+    writer, reviewer, owner = enter(Role.ITEM_WRITER), enter(Role.ITEM_REVIEWER, Role.FAIRNESS_REVIEWER), enter(Role.ANALYST)
+    item = f"/analyst/bank/items/{item_id}"
+    assert writer.post(f"{item}/edit", {**EDITED, "stem": "Signed once?", "seen": "1"}).status_code == 303
+    draft, waiting = {"version": "2", "state": "draft"}, {"version": "2", "state": "in_review"}
+    assert writer.post(f"{item}/hand-in", draft).status_code == 303
+    assert writer.post(f"{item}/hand-in", draft).status_code == 409
+    signed = {**waiting, "kind": "content", "outcome": "sign"}
+    assert reviewer.post(f"{item}/reviews", signed).status_code == 303
+    assert reviewer.post(f"{item}/reviews", signed).status_code == 409
+    assert reviewer.post(f"{item}/reviews", {**signed, "kind": "fairness"}).status_code == 409
+    assert reviewer.post(f"{item}/key-check", {**waiting, "slot-1": "a"}).status_code == 409
+    assert reviewer.post(f"{item}/reviews", {**signed, "kind": "waiver"}).status_code == 400
+    assert owner.post(f"{item}/moves/approve", waiting).status_code == 409
+    assert owner.post(f"{item}/moves/supersede", waiting).status_code == 409
+    assert newest(db, item_id).state == "in_review"
+
+
+def test_an_author_signs_nothing_of_the_item_by_a_forged_form(db, enter, item_id):
+    both = enter(Role.ITEM_WRITER, Role.ITEM_REVIEWER, Role.FAIRNESS_REVIEWER, Role.ANALYST)
+    item = f"/analyst/bank/items/{item_id}"
+    assert both.post(f"{item}/edit", {**EDITED, "stem": "Mine.", "seen": "1"}).status_code == 303
+    assert both.post(f"{item}/hand-in", {"version": "2", "state": "draft"}).status_code == 303
+    waiting = {"version": "2", "state": "in_review"}
+    for kind in ("content", "fairness"):
+        assert both.post(f"{item}/reviews", {**waiting, "kind": kind, "outcome": "sign"}).status_code == 403
+    assert both.post(f"{item}/key-check", {**waiting, "slot-1": "a"}).status_code == 403
+    assert both.post(f"{item}/moves/approve", waiting).status_code == 403
+    assert newest(db, item_id).state == "in_review"
+
+
+def test_more_options_than_letters_are_refused_and_none_is_dropped(enter, item_id):
+    writer = enter(Role.ITEM_WRITER)
+    keys = [one + other for one in "abcdefghij" for other in "abcdefghij"]
+    many = {"key": keys, **{f"option-{key}": key for key in keys}, "correct": "aa", "stem": "Which?", "seen": "1", "kind": "single"}
+    reply = writer.post(f"/analyst/bank/items/{item_id}/edit", many)
+    assert reply.status_code == 422
+    assert "at most 26 options" in reply.get_data(as_text=True)
+    assert "option-jj" in reply.get_data(as_text=True)
