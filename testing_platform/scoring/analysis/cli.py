@@ -4,11 +4,14 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from testing_platform.scoring.analysis.sheets import CannotSay, FaultyFile, Sheet, read_counts, read_key, read_sheet
+from testing_platform.scoring.analysis.refusals import CannotSay, FaultyFile
+
+if TYPE_CHECKING:
+    from testing_platform.scoring.analysis.sheets import Sheet
 
 WHY = {
     "unreadable": "cannot be read ({said})",
@@ -54,11 +57,18 @@ CANNOT = {
 
 
 class Group(click.Group):
-    """Refusals of the analyses, as sentences."""
+    """Refusals of the analyses, as sentences.
+
+    Matrix products run on one thread: they are narrow here, on an idle machine two are hardly faster and on a busy one many times as slow, and an exam that
+    is under way keeps the other cores.
+    """
 
     def invoke(self, context: click.Context) -> Any:
+        from threadpoolctl import threadpool_limits
+
         try:
-            return super().invoke(context)
+            with threadpool_limits(1, "blas"):
+                return super().invoke(context)
         except FaultyFile as refusal:
             facts = refusal.facts
             places = [f"{name} {facts[name]}" for name in ("row", "column") if name in facts]
@@ -88,7 +98,9 @@ def of_sheet(command: Command) -> Command:
     return click.option("--responses", type=FILE, required=True, help="CSV: one row a candidate.")(command)
 
 
-def sheet_of(responses: Path, key: Path) -> Sheet:
+def sheet_of(responses: Path, key: Path) -> "Sheet":
+    from testing_platform.scoring.analysis.sheets import read_key, read_sheet
+
     return read_sheet(responses, read_key(key))
 
 
@@ -175,6 +187,7 @@ def analyze(responses: Path, key: Path, given: tuple[str, ...], as_json: bool) -
 def impact(counts: Path, reference: str | None, as_json: bool) -> None:
     """Whether groups pass at like rates: four fifths, z, Fisher's exact test, mid-p, flip."""
     from testing_platform.scoring.analysis.impact import impact as compare
+    from testing_platform.scoring.analysis.sheets import read_counts
 
     found = compare(read_counts(counts), reference)
     groups = []

@@ -11,7 +11,8 @@ import numpy as np
 from scipy import special, stats
 
 from testing_platform.scoring.analysis.classical import kr20, kr21
-from testing_platform.scoring.analysis.sheets import Bytes, CannotSay, Floats, totals
+from testing_platform.scoring.analysis.refusals import CannotSay
+from testing_platform.scoring.analysis.sheets import Bytes, Floats, totals
 
 POINTS = 120  # Gauss-Jacobi points on each side of the cut
 

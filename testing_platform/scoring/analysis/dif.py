@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from testing_platform.scoring.analysis.sheets import CannotSay, Floats, Sheet, Whole
+from testing_platform.scoring.analysis.refusals import CannotSay
+from testing_platform.scoring.analysis.sheets import Floats, Sheet, Whole
 from testing_platform.scoring.analysis.tables import benjamini_hochberg, mantel_haenszel
 
 DELTA = -2.35  # the ETS delta scale: -2.35 ln(odds)

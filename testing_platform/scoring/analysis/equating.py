@@ -14,7 +14,8 @@ import numpy as np
 from scipy import optimize
 
 from testing_platform.scoring.analysis import irt
-from testing_platform.scoring.analysis.sheets import CannotSay, Floats, Sheet, Whole
+from testing_platform.scoring.analysis.refusals import CannotSay
+from testing_platform.scoring.analysis.sheets import Floats, Sheet, Whole
 
 SAME = 1e-12  # shares closer than this are one share that was rounded
 GRID = np.linspace(-4, 4, 41)  # where the curves of the anchor are compared, weighed as normal(0, 1)

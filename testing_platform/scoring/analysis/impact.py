@@ -10,7 +10,8 @@ from fractions import Fraction
 
 from scipy import stats
 
-from testing_platform.scoring.analysis.sheets import CannotSay, Count
+from testing_platform.scoring.analysis.refusals import CannotSay
+from testing_platform.scoring.analysis.sheets import Count
 from testing_platform.scoring.analysis.tables import breslow_day, column, fisher, mantel_haenszel
 
 

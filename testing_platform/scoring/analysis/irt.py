@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-from testing_platform.scoring.analysis.sheets import Bytes, CannotSay, Floats, Sheet
+from testing_platform.scoring.analysis.refusals import CannotSay
+from testing_platform.scoring.analysis.sheets import Bytes, Floats, Sheet
 
 BLOCK = 4096
 SMALL = 400_000  # answers up to which all is worked out in 64 bits; above, the E-step takes 32 and the final likelihood 64
@@ -95,17 +96,19 @@ def grid_of(points: int, reach: float) -> Grid:
 class Answers:
     """Right and wrong, one row for each candidate, or for each pattern with how many have it."""
 
-    right: Real
-    count: Real | None
+    right: Bytes
+    count: Floats | None
+    kind: type[np.floating[Any]] = np.float64
 
     @property
     def people(self) -> float:
         return float(len(self.right) if self.count is None else self.count.sum())
 
-    def blocks(self) -> Iterator[tuple[Real, Real | None]]:
+    def blocks(self) -> Iterator[tuple[Real, Floats | None]]:
+        """Some thousand rows at a time, as numbers that can be multiplied."""
         for start in range(0, len(self.right), BLOCK):
             stop = start + BLOCK
-            yield self.right[start:stop], None if self.count is None else self.count[start:stop]
+            yield self.right[start:stop].astype(self.kind), None if self.count is None else self.count[start:stop]
 
     def sums(self) -> Floats:
         """How many have each item right."""
@@ -122,8 +125,8 @@ def answers_of(right: Bytes) -> Answers:
         counts = np.bincount(codes)
         there = np.flatnonzero(counts)
         patterns = (there[:, None] >> np.arange(items)) & 1
-        return Answers(patterns.astype(float), counts[there].astype(float))
-    return Answers(right.astype(np.float64 if n * items <= SMALL else np.float32), None)
+        return Answers(patterns.astype(np.uint8), counts[there].astype(float))
+    return Answers(right, None, np.float64 if n * items <= SMALL else np.float32)
 
 
 def _posterior(block: Real, items: Items, grid: Grid) -> tuple[Real, Floats]:
@@ -161,7 +164,7 @@ def expected(answers: Answers, items: Items, grid: Grid, right: Floats) -> Expec
     whole, people = 0.0, np.zeros(len(grid.theta))
     theta_right = np.zeros(len(items.a))
     right_at = None if items.g is None else np.zeros((len(items.a), len(grid.theta)))
-    kind = answers.right.dtype
+    kind = answers.kind
     theta = grid.theta.astype(kind)
     for block, count in answers.blocks():
         weights, logs = _posterior(block, items, grid)
@@ -294,7 +297,7 @@ def fit(answers: Answers, start: Items, grid: Grid, prior: Prior, common: bool, 
     right = answers.sums()
     people = answers.people
     expands = prior.slope_sd is None and start.g is None
-    small = rules.small_step if answers.right.dtype == np.float64 else rules.small_step_32
+    small = rules.small_step if answers.kind is np.float64 else rules.small_step_32
     steps = 0
 
     def step(items: Items) -> tuple[Items, float]:
@@ -417,7 +420,7 @@ def calibrate(right: Bytes, names: tuple[str, ...], model: Model, chance: Floats
 
 def _information(answers: Answers, items: Items, grid: Grid) -> Floats:
     """The observed information of slopes and intercepts (Louis 1982): that of the complete data less what the posteriors of theta leave open."""
-    kind, count = answers.right.dtype, len(items.a)
+    kind, count = answers.kind, len(items.a)
     chance = items.right(grid.theta)
     curves = np.concatenate([grid.theta * chance, chance])  # theta P, then P
     three = np.concatenate([grid.theta * curves[:count], curves]).T.astype(kind)  # theta² P before them
@@ -451,7 +454,7 @@ def _information(answers: Answers, items: Items, grid: Grid) -> Floats:
 def _cross_products(answers: Answers, items: Items, grid: Grid) -> Floats:
     """The sum over candidates of the squared derivatives of their log-likelihood, which estimates the information with three parameters."""
     chance, along = _slopes_of_chance(items, grid)
-    kind, count = answers.right.dtype, len(items.a)
+    kind, count = answers.kind, len(items.a)
     by_chance = along.transpose(1, 0, 2)  # parameters, items, points
     if_right = (by_chance / (chance * (1 - chance))).reshape(3 * count, -1).T.astype(kind)
     always = (by_chance / (1 - chance)).reshape(3 * count, -1).T.astype(kind)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from testing_platform import errors
+from testing_platform.scoring.analysis.refusals import FaultyFile
 
 Bytes = npt.NDArray[np.uint8]
 Whole = npt.NDArray[np.int64]
@@ -18,18 +18,6 @@ Floats = npt.NDArray[np.float64]
 BLANK = 0
 MOST_OPTIONS = 255
 EITHER = "|"  # `A|C` in a key: both are right
-
-
-class FaultyFile(errors.Refusal):
-    """`file`, where known `row` (the line of the file, the heading is 1) and `column`, and `why`."""
-
-    code = "faulty-file"
-
-
-class CannotSay(errors.Refusal):
-    """The data do not determine what was asked for; `why` names what is missing."""
-
-    code = "cannot-say"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from testing_platform.scoring.analysis.sheets import BLANK, CannotSay, Floats, Sheet, Whole
+from testing_platform.scoring.analysis.refusals import CannotSay
+from testing_platform.scoring.analysis.sheets import BLANK, Floats, Sheet, Whole
 
 BLOCK = 2048
 

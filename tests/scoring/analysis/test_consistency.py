@@ -15,7 +15,7 @@ from testing_platform.scoring.analysis.consistency import (
     subkoviak,
     true_moments,
 )
-from testing_platform.scoring.analysis.sheets import CannotSay
+from testing_platform.scoring.analysis.refusals import CannotSay
 from tests.scoring.analysis.data import made_up, write
 
 
@@ -31,11 +31,11 @@ def scores(sheet):
 
 def test_subkoviak_is_the_mean_over_candidates(scores):
     agreed = 0.0
-    for score in scores:
-        share = (0.8 * score + 0.2 * scores.mean()) / 40
+    for score in scores[:100]:
+        share = (0.8 * score + 0.2 * scores[:100].mean()) / 40
         passing = sum(stats.binom.pmf(x, 40, share) for x in range(24, 41))
-        agreed += (passing**2 + (1 - passing) ** 2) / len(scores)
-    assert subkoviak(scores, 40, 24, 0.8).p0 == pytest.approx(agreed, abs=1e-9)
+        agreed += (passing**2 + (1 - passing) ** 2) / 100
+    assert subkoviak(scores[:100], 40, 24, 0.8).p0 == pytest.approx(agreed, abs=1e-9)
 
 
 def test_huynh_is_the_integral_over_the_beta_of_true_shares():

@@ -9,7 +9,7 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.multitest import multipletests
 
 from testing_platform.scoring.analysis.dif import DifRules, dif, ets_class
-from testing_platform.scoring.analysis.sheets import CannotSay
+from testing_platform.scoring.analysis.refusals import CannotSay
 from tests.scoring.analysis.data import scored, write
 
 N, ITEMS = 1500, 20

@@ -10,7 +10,7 @@ from scipy import special
 
 from testing_platform.scoring.analysis.cli import METHODS
 from testing_platform.scoring.analysis.equating import Distribution, Method, best_degree, counted, equate, smoothed
-from testing_platform.scoring.analysis.sheets import CannotSay
+from testing_platform.scoring.analysis.refusals import CannotSay
 from tests.scoring.analysis.data import sheet_of, write
 
 ANCHOR = [f"I{number:02d}" for number in range(1, 13)]

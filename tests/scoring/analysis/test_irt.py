@@ -9,7 +9,7 @@ from scipy import optimize, special
 
 from testing_platform.scoring.analysis import irt
 from testing_platform.scoring.analysis.irt import Model, Rules, calibrate
-from testing_platform.scoring.analysis.sheets import CannotSay
+from testing_platform.scoring.analysis.refusals import CannotSay
 from tests.scoring.analysis.data import LSAT6, LSAT7, made_up, right_of, scored, write
 
 NAMES = tuple(f"I{number}" for number in range(1, 101))

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from testing_platform.scoring.analysis import similarity as module
-from testing_platform.scoring.analysis.sheets import CannotSay
+from testing_platform.scoring.analysis.refusals import CannotSay
 from testing_platform.scoring.analysis.similarity import at_least, levels_of, similarity
 from tests.scoring.analysis.data import made_up, sheet_of, write
 
