@@ -272,7 +272,15 @@ def test_a_variant_in_spanish_has_its_own_signatures_and_the_same_key(session, b
     spanish = rules.Content("<p>¿Qué va primero?</p>", options, ("a",), language="es")
     variant = service.write_variant(session, version, spanish, None, NOON, people["writer"])
     assert (variant.state, version.state, version.newest) == (State.DRAFT, State.ACTIVE, True)
-    active(session, variant, people)
+    with pytest.raises(rules.KeySeen):
+        signed(session, variant, people)
+    assert lifecycle.missing(session, variant) == {Signature.KEY: 1}
+    blind = make.person(session, Role.ITEM_REVIEWER)
+    assert lifecycle.check_key(session, variant, ["a"], blind, NOON)
+    lifecycle.approve(session, variant, people["owner"], NOON)
+    lifecycle.move(session, variant, Event.PILOT, Who.ANALYST, people["owner"], NOON)
+    lifecycle.waive(session, variant, people["owner"], "Tried in English.", NOON)
+    lifecycle.move(session, variant, Event.ACTIVATE, Who.ANALYST, people["owner"], NOON)
     assert (variant.state, version.state) == (State.ACTIVE, State.ACTIVE)
     with pytest.raises(service.FaultyItem):
         service.write_variant(session, version, rules.Content("<p>¿Qué?</p>", options, ("b",), language="es"), None, NOON)
