@@ -116,13 +116,13 @@ def plain(value: Any) -> Any:
 
 
 def said(value: Any) -> str:
-    """A figure for people: four decimals, and a dash for what is not defined."""
+    """A figure for people: four decimals (below .001 two digits and the power of ten), and a dash for what is not defined."""
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4f}"
+        return f"{value:.4f}" if value == 0 or abs(value) >= 0.001 else f"{value:.1e}"
     if isinstance(value, list | tuple):
         return " ".join(said(one) for one in value)
     return str(value)
