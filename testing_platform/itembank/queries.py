@@ -53,7 +53,8 @@ def enemy_groups(session: Session, item_id: int) -> list[EnemyGroup]:
 
 
 PAGE = 50
-ORDERS = {"code": Item.code, "area": Item.area, "newest": ItemVersion.created_at.desc()}
+# By what, and whether the greatest stands first.
+ORDERS: dict[str, tuple[Any, bool]] = {"code": (Item.code, False), "area": (Item.area, False), "newest": (ItemVersion.created_at, True)}
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,7 @@ def look(session: Session, bank: Bank, wanted: Wanted) -> Listed:
     count = session.scalar(matching.with_only_columns(func.count())) or 0
     pages = max(1, -(-count // PAGE))
     page = min(wanted.page, pages)
-    ids = matching.order_by(ORDERS[wanted.order], Item.id).limit(PAGE).offset((page - 1) * PAGE)
-    numbers = list(session.scalars(ids))
+    numbers = _numbers(session, matching, wanted.order, page, count)
     versions = {
         version.item_id: version
         for version in session.scalars(
@@ -161,6 +161,17 @@ def look(session: Session, bank: Bank, wanted: Wanted) -> Listed:
         )
     )
     return Listed([versions[number] for number in numbers], count, page, pages, {version.item_id: version for version in used})
+
+
+def _numbers(session: Session, matching: Select[Any], order: str, page: int, count: int) -> list[int]:
+    """The ids on the page; those behind the middle are counted from the end, so that the last page costs what the first does."""
+    before = (page - 1) * PAGE
+    size = min(PAGE, count - before)
+    behind = before > count // 2
+    by, falling = ORDERS[order]
+    ordered = matching.order_by(by.desc() if falling != behind else by.asc(), Item.id.desc() if behind else Item.id.asc())
+    found = list(session.scalars(ordered.limit(size).offset(count - before - size if behind else before)))
+    return found[::-1] if behind else found
 
 
 def all_matching(session: Session, bank: Bank, wanted: Wanted) -> list[int]:

@@ -1,5 +1,6 @@
 """Looking through the bank, what an editor would say, near copies, and differences between versions."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -59,6 +60,19 @@ def test_looking_for_items(session, bank, wanted, codes):
     found = queries.look(session, bank, Wanted.of(wanted))
     assert [version.item.code for version in found.versions] == codes
     assert found.count == len(codes)
+
+
+@pytest.mark.both
+@pytest.mark.parametrize("order", ["code", "area", "newest"])
+def test_pages_hold_every_item_once_in_order(session, bank, monkeypatch, order):
+    for number in range(4):
+        draft = service.ItemDraft(f"CST-{3 + number}", "CST", f"Which is {number}?", {"a": "One", "b": "Two"}, ("a",), "", "easy")
+        service.keep_item(session, bank, draft, {}, NOON + timedelta(minutes=number % 2))
+    everything = [one.id for one in queries.look(session, bank, Wanted(order=order)).versions]
+    monkeypatch.setattr(queries, "PAGE", 2)
+    pages = [[one.id for one in queries.look(session, bank, Wanted(order=order, page=page)).versions] for page in (1, 2, 3, 4)]
+    assert [len(page) for page in pages] == [2, 2, 2, 1]
+    assert [number for page in pages for number in page] == everything
 
 
 def test_an_item_is_found_by_its_newest_words_alone(session, bank):
