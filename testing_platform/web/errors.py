@@ -260,6 +260,7 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
                     "not-the-items": _("it does not count the items that are named"),
                     "not-a-table": _("it should be a table"),
                     "not-toml": _("the text is not TOML"),
+                    "too-deep": _("it stands too many levels deep"),
                 }.get(str(facts.get("why")), ""),
             ),
         ),

@@ -171,6 +171,11 @@ def read(text: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(json.dumps(tomllib.loads(text), default=str))
     except tomllib.TOMLDecodeError as problem:
         raise FaultyBlueprint(where=str(problem), why="not-toml") from None
+    except RecursionError:
+        raise FaultyBlueprint(where=text[:40], why="too-deep") from None
+    except ValueError:
+        # A number with more digits than Python reads.
+        raise FaultyBlueprint(where=text[:40], why="out-of-range") from None
     return found
 
 
