@@ -46,3 +46,10 @@ def test_a_bulletin_that_has_nothing_but_its_name_says_so_little(page_of):
 
 def test_a_source_is_one_that_a_reader_can_find(page_of):
     assert not re.search(r"\bR\d+\b|rules of the field", page_of(CONTENT))
+
+
+def test_words_that_are_there_in_one_language_are_shown_in_that_one(page_of):
+    page = page_of({"consents": make.CONSENTS, "rules": make.RULES})
+    assert "A proctor sees you." in page
+    assert "It starts at Begin." in page
+    assert page.count('lang="es"') == page_of({}).count('lang="es"')
