@@ -34,6 +34,26 @@ class Passage:
     sizes: range
 
 
+def place(blueprint: Blueprint, pool: Sequence[PoolItem]) -> tuple[list[tuple[PoolItem, int]], list[Passage]]:
+    """The items that some section takes, each with its section, and the passages that can be used, by indices into these items."""
+    placed = [(item, blueprint.section_of(item.area, item.level, item.calculator)) for item in pool]
+    # A trial item stands by itself: a passage is chosen for its scored items.
+    usable = [(item, at) for item, at in placed if at is not None and not (item.pilot and item.passage is not None)]
+    passages: dict[tuple[int, str], list[int]] = {}
+    for number, (item, at) in enumerate(usable):
+        if item.passage is not None:
+            passages.setdefault((at, item.passage), []).append(number)
+    sizes = {key: blueprint.sections[key[0]].passages.sizes(len(inside)) for key, inside in passages.items()}
+    # A passage with fewer items than the blueprint wants of it cannot be used.
+    dropped = {number for key, inside in passages.items() if not sizes[key] for number in inside}
+    kept = [number for number in range(len(usable)) if number not in dropped]
+    renumbered = {old: new for new, old in enumerate(kept)}
+    found = [
+        Passage(key[1], key[0], [renumbered[number] for number in inside], sizes[key]) for key, inside in passages.items() if sizes[key]
+    ]
+    return [usable[number] for number in kept], found
+
+
 @dataclass
 class Ground:
     """Index i is the pool's i-th item that some section takes. Columns of `sums`: see `_columns`."""
@@ -56,23 +76,9 @@ class Ground:
 
     def __post_init__(self) -> None:
         blueprint = self.blueprint
-        placed = [(item, blueprint.section_of(item.area, item.level, item.calculator)) for item in self.pool]
-        # A trial item stands by itself: a passage is chosen for its scored items.
-        usable = [(item, at) for item, at in placed if at is not None and not (item.pilot and item.passage is not None)]
-        passages: dict[tuple[int, str], list[int]] = {}
-        for number, (item, at) in enumerate(usable):
-            if item.passage is not None:
-                passages.setdefault((at, item.passage), []).append(number)
-        sizes = {key: blueprint.sections[key[0]].passages.sizes(len(inside)) for key, inside in passages.items()}
-        # A passage with fewer items than the blueprint wants of it cannot be used.
-        dropped = {number for key, inside in passages.items() if not sizes[key] for number in inside}
-        kept = [number for number in range(len(usable)) if number not in dropped]
-        renumbered = {old: new for new, old in enumerate(kept)}
-        self.passages = [
-            Passage(key[1], key[0], [renumbered[number] for number in inside], sizes[key]) for key, inside in passages.items() if sizes[key]
-        ]
-        self.items = [usable[number][0] for number in kept]
-        self.section = np.array([usable[number][1] for number in kept], dtype=int)
+        kept, self.passages = place(blueprint, self.pool)
+        self.items = [item for item, _ in kept]
+        self.section = np.array([at for _, at in kept], dtype=int)
         self.pilot = np.array([item.pilot for item in self.items], dtype=bool)
         self.single = np.array([item.passage is None for item in self.items], dtype=bool)
         all_cells = [(at, cell) for at, section in enumerate(blueprint.sections) for cell in section.cells]

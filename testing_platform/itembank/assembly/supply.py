@@ -1,11 +1,12 @@
 """How far a pool reaches: what each line of a blueprint wants of one form, beside what there is."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from testing_platform.itembank.assembly.blueprint import Blueprint, Cell
-from testing_platform.itembank.assembly.ground import Ground
+from testing_platform.itembank.assembly.ground import place
 from testing_platform.itembank.assembly.pool import PoolItem
 
 
@@ -32,17 +33,18 @@ class Supply:
 
 def supply(blueprint: Blueprint, pool: Sequence[PoolItem]) -> list[Supply]:
     """By counts alone: each line by itself, section by section. Items of a passage that the blueprint cannot use do not count."""
-    # What the anchor names is one choice from the pool; here the pool is counted.
-    ground = Ground(replace(blueprint, anchor_items=(), anchor_count=0), pool)
-    in_cells = iter(ground.cells.sum(0).tolist())
+    items, passages = place(blueprint, pool)
     found = []
     for at, section in enumerate(blueprint.sections):
-        here = ground.section == at
-        found.append(Supply(section.name, "items", section.items, int((here & ~ground.pilot).sum())))
-        found += [Supply(section.name, "cell", cell.least, next(in_cells), cell) for cell in section.cells]
+        here = [item for item, where in items if where == at]
+        scored = Counter((item.area, item.level) for item in here if not item.pilot)
+        found.append(Supply(section.name, "items", section.items, scored.total()))
+        for cell in section.cells:
+            usable = sum(count for (area, level), count in scored.items() if cell.takes(area, level))
+            found.append(Supply(section.name, "cell", cell.least, usable, cell))
         if section.passages.sets_least:
-            sets = sum(passage.section == at for passage in ground.passages)
+            sets = sum(passage.section == at for passage in passages)
             found.append(Supply(section.name, "passages", section.passages.sets_least, sets))
         if section.pilot:
-            found.append(Supply(section.name, "pilot", section.pilot, int((here & ground.pilot).sum())))
+            found.append(Supply(section.name, "pilot", section.pilot, len(here) - scored.total()))
     return found
