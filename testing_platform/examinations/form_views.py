@@ -61,7 +61,7 @@ def all_blueprints() -> Any:
 @allowed("blueprint.write")
 def keep() -> Any:
     """A version from the page: a file, or the text as it was edited."""
-    bank = g.session.get(Bank, request.form.get("bank", 0, type=int))
+    bank = g.session.get(Bank, request.form.get("bank", 0, type=row_number))
     if bank is None:
         raise errors.BadRequest(why="bank")
     sent = request.files.get("file")
@@ -104,7 +104,7 @@ def blueprint_file(one: BlueprintVersion) -> Any:
 @own_transactions
 def assemble(blueprint_id: int) -> Any:
     """Asked for, tried while the analyst waits, and written down: the search itself stands in no transaction."""
-    count, seed = request.form.get("forms", 0, type=int), request.form.get("seed", -1, type=int)
+    count, seed = request.form.get("forms", 0, type=row_number), request.form.get("seed", -1, type=row_number)
     db, today = current_app.db, clock.day(g.now, _zone())  # type: ignore[attr-defined]
     with db.write() as session:
         asked = forms.ask(session, found(session, BlueprintVersion, blueprint_id), count, seed, g.now, g.person)

@@ -60,6 +60,7 @@ STATUS = {
     "wrong-take-over-code": 422,
     "incomplete-report": 422,
     "too-late-to-take-back": 409,
+    "faulty-key": 422,
     "key-in-use": 409,
     "key-not-locked": 409,
     "still-running": 409,
@@ -214,6 +215,7 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
             _("A no-show is taken back on the day of the test. Ask the exam analyst for another date."),
         ),
         "bad-picture": (_("The picture could not be used"), _("Take it again. If it happens again, call the help desk.")),
+        "faulty-key": (_("The item has no such option"), _("Nothing was changed. Go back to the item and choose among its options.")),
         "key-in-use": (
             _("A passing score rests on this key"),
             _(

@@ -17,7 +17,7 @@ from testing_platform.itembank.assembly.pool import PoolItem, enemies_of
 class FaultyAnchor(errors.Refusal):
     """The anchor that the blueprint names cannot stand in its forms; `why` says what is wrong with `items`."""
 
-    code = "faulty-anchor"
+    code = "anchor-unfit"
 
 
 # What an item counts for: its section, whether it is on trial, its cells.
