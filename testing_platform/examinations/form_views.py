@@ -21,7 +21,7 @@ from testing_platform.itembank.assembly.supply import supply
 from testing_platform.itembank.form_models import ENDED, Assembly, BlueprintVersion
 from testing_platform.itembank.models import Bank, Form
 from testing_platform.itembank.views import rail
-from testing_platform.web.frame import own_transactions, recorded
+from testing_platform.web.frame import own_transactions, recorded, row_number
 
 bp = Blueprint("forms", __name__, url_prefix="/analyst")
 

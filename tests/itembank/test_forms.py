@@ -154,7 +154,7 @@ def test_what_the_quick_way_cannot_answer_waits_for_the_worker(session, bank):
 def test_an_anchor_that_cannot_be_is_written_down(session, bank):
     found = asked(session, bank, 1, anchor={"items": ["I-99"]})
     assert forms.try_now(session, found, TODAY, make.NOON)
-    assert (found.state, found.result["refusal"], found.result["facts"]["items"]) == ("refused", "faulty-anchor", ["I-99"])
+    assert (found.state, found.result["refusal"], found.result["facts"]["items"]) == ("refused", "anchor-unfit", ["I-99"])
 
 
 def test_the_order_is_settled_before_a_form_is_locked(session, bank):
