@@ -275,22 +275,22 @@ def test_the_kinds_that_are_read_from_the_code_are_all_of_them():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", sorted(published()))
-def test_every_kind_of_happening_is_a_sentence_and_never_a_code(session, kind):
-    bus.publish(session, kind, NOON, session_id=1, attempt_id=77, actor_id=None)
+@pytest.mark.parametrize("happening", sorted(published()))
+def test_every_kind_of_happening_is_a_sentence_and_never_a_code(session, happening):
+    bus.publish(session, happening, NOON, session_id=1, attempt_id=77, actor_id=None)
     session.flush()
     (line,) = queries.timeline(session, 77)
-    assert line["kind"] == kind
+    assert line["kind"] == happening
     assert line["words"][0].isupper()
     assert line["words"].endswith(".")
     assert not {".", "_"} & set(line["words"][:-1])
 
 
-@pytest.mark.parametrize("kind", sorted(PAGE_EVENTS))
-def test_whatever_a_page_notices_is_a_sentence_and_blames_nobody(session, kind):
+@pytest.mark.parametrize("noticed", sorted(PAGE_EVENTS))
+def test_whatever_a_page_notices_is_a_sentence_and_blames_nobody(session, noticed):
     attempt = make.attempt(session)
     session.add(
-        PageEvent(attempt_id=attempt.id, device="browser-1", number=1, kind=kind, page_at=NOON + MINUTE, received_at=NOON, facts={})
+        PageEvent(attempt_id=attempt.id, device="browser-1", number=1, kind=noticed, page_at=NOON + MINUTE, received_at=NOON, facts={})
     )
     session.flush()
     words = queries.timeline(session, attempt.id)[-1]["words"]
