@@ -693,7 +693,7 @@ def test_consoles_hear_of_a_flag_and_of_its_decision_and_the_candidate_hears_of_
                 await asyncio.sleep(1)
 
             async def row(wanted):
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(30):
                     while True:
                         delta = await hear(console, "delta")
                         for found in delta["rows"]:
@@ -713,7 +713,7 @@ def test_consoles_hear_of_a_flag_and_of_its_decision_and_the_candidate_hears_of_
             shown, touched = await row(lambda found: found["open_flags"] == 0)
             assert shown["active_flags"] == []
             assert touched
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 5
             await say(ws, t="hb", at=9)
             while (message := json.loads(await ws.recv()))["t"] != "hb":
                 told.append(message)
