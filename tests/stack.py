@@ -30,8 +30,10 @@ from testing_platform.settings import Settings
 
 
 def free_ports() -> int:
-    """The first of three ports in a row that are free."""
-    for start in range(20000 + os.getpid() % 20000, 60000, 3):
+    """The first of three ports in a row that are free, out of a range of this worker's own: what others have chosen they may not yet have taken."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+    first = 12000 + 5000 * worker
+    for start in range(first + os.getpid() % 3000, first + 5000, 3):
         with contextlib.ExitStack() as stack:
             try:
                 for port in (start, start + 1, start + 2):
