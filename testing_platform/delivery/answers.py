@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from testing_platform import clock, errors
-from testing_platform.db import Database, Statement, stamp, take_turn, unstamp
+from testing_platform.db import Database, Prepared, Statement, stamp, take_turn, unstamp
 from testing_platform.delivery import rules, service, tokens
 from testing_platform.delivery.models import Attempt, Message, TimeEntry
 from testing_platform.delivery.rules import State
@@ -97,9 +97,8 @@ _INSERT = Statement(
 # The ordinary save, in one statement and one round trip on PostgreSQL: an attempt in progress, heard of lately, answered from its newest device before
 # its deadline. For every other case it returns no row and changes nothing. What another request with the same events is storing at the same moment is
 # not counted in: where that shows, the count is asked again.
-_SAVE = Statement(
-    "",
-    postgresql="""
+_SAVE = Prepared(
+    """
     WITH seen AS (
         SELECT a.id, a.state, a.epoch, a.deadline,
             a.mode = 'remote' AND :now - GREATEST(c.http_at, c.live_at) >= a.contact_patience * INTERVAL '1 millisecond' AS lost
@@ -109,17 +108,28 @@ _SAVE = Statement(
     ), kept AS (
         INSERT INTO responses (attempt_id, device, seq, epoch, slot, option, state, elapsed_ms, received_at, standing)
         SELECT calm.id, :device, e.seq, :epoch, e.slot, e.option, e.state, e.elapsed_ms, :now, 'counted'
-        FROM calm CROSS JOIN unnest(:seq::int[], :slot::int[], :option::text[], :state::text[], :elapsed_ms::int[])
-            AS e (seq, slot, option, state, elapsed_ms)
+        FROM calm CROSS JOIN unnest(:seq, :slot, :option, :state, :elapsed_ms) AS e (seq, slot, option, state, elapsed_ms)
         ON CONFLICT (attempt_id, device, seq) DO NOTHING RETURNING seq
     ), touched AS (
         UPDATE contacts SET http_at = :now WHERE attempt_id =
             (SELECT c.attempt_id FROM contacts c JOIN calm ON c.attempt_id = calm.id FOR NO KEY UPDATE OF c SKIP LOCKED)
     )
-    SELECT calm.deadline, before.count + (SELECT COUNT(*) FROM kept), GREATEST(before.greatest, (SELECT MAX(seq) FROM kept))
+    SELECT (EXTRACT(EPOCH FROM calm.deadline) * 1000)::bigint, before.count + (SELECT COUNT(*) FROM kept),
+        COALESCE(GREATEST(before.greatest, (SELECT MAX(seq) FROM kept)), 0)
     FROM calm CROSS JOIN
         (SELECT COUNT(*) AS count, MAX(seq) AS greatest FROM responses WHERE attempt_id = :attempt AND device = :device) AS before
     """,
+    {
+        "attempt": "int",
+        "device": "text",
+        "epoch": "int",
+        "now": "timestamptz",
+        "seq": "int[]",
+        "slot": "int[]",
+        "option": "text[]",
+        "state": "text[]",
+        "elapsed_ms": "int[]",
+    },
 )
 
 _COUNT = Statement("SELECT COUNT(*), MAX(seq) FROM responses WHERE attempt_id = :attempt AND device = :device")
@@ -224,7 +234,7 @@ class Answers:
         if row is None:
             return None
         deadline, acked, greatest = row
-        if acked != (greatest or 0) or (events and acked < events[-1].seq):
+        if acked != greatest or (events and acked < events[-1].seq):
             return None
         running = rules.status(State.IN_PROGRESS)
         return {
@@ -232,7 +242,7 @@ class Answers:
             "gaps": [],
             "late": [],
             "server_now": clock.to_ms(now),
-            "deadline": clock.to_ms(deadline),
+            "deadline": deadline,
             "status": running,
         }
 
