@@ -14,9 +14,7 @@ import sqlite3
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -91,6 +89,10 @@ class Statement:
         return self.sqlite if connection.dialect.name == "sqlite" else self.postgresql
 
 
+class Waited(errors.Unavailable):
+    """Somebody else held what was needed, or two waited for each other; nothing was changed."""
+
+
 class Prepared:
     """One statement that is a whole transaction by itself, kept ready by the server (PostgreSQL only); `:name` marks a value of the named type.
 
@@ -104,16 +106,20 @@ class Prepared:
         self._prepare = f"PREPARE at_once ({', '.join(types.values())}) AS {text}"
 
     def make_ready(self, connection: Any) -> None:
+        # What a row of it waits for, all of it waits for. And it looks up a few rows in tables that may never have been measured.
+        for setting in ("lock_timeout = '1s'", "plan_cache_mode = force_generic_plan", "enable_seqscan = off", "enable_hashjoin = off"):
+            connection.execute(f"SET {setting}")
         connection.execute(self._prepare)
 
-    def run(self, connection: Any, values: dict[str, Any]) -> list[int] | None:
-        """The first row, of whole numbers; none where there is none. Raises psycopg's errors."""
+    def run(self, connection: Any, values: dict[str, Any]) -> list[tuple[int, ...]]:
+        """Its rows, of whole numbers. Raises psycopg's errors."""
         from psycopg import Error, OperationalError, pq
         from psycopg.errors import error_from_result
 
         result = connection.pgconn.exec_prepared(b"at_once", [_as_text(values[name]) for name in self.types])
         if result.status == pq.ExecStatus.TUPLES_OK:
-            return [int(result.get_value(0, column)) for column in range(result.nfields)] if result.ntuples else None
+            columns = range(result.nfields)
+            return [tuple(int(result.get_value(row, column)) for column in columns) for row in range(result.ntuples)]
         if result.error_field(pq.DiagnosticField.SQLSTATE):
             with _discreetly(Error):
                 raise error_from_result(result)
@@ -121,20 +127,19 @@ class Prepared:
 
 
 def _as_text(value: Any) -> bytes:
-    """A whole number, a text, an instant, or a list of numbers or texts, as PostgreSQL reads it. Raises ValueError for a NUL, which would end the text."""
-    if isinstance(value, list):
-        text = b"{" + b",".join(_element(one) for one in value) + b"}"
-    else:
-        text = (value.isoformat() if isinstance(value, datetime) else str(value)).encode()
-    if b"\0" in text:
+    """A whole number, a text, an instant, or a list of such, as PostgreSQL reads it. Raises ValueError for a NUL, which would end the text."""
+    text = "{" + ",".join([_element(one) for one in value]) + "}" if isinstance(value, list) else str(value)
+    if "\0" in text:
         raise ValueError("a NUL in a text")
-    return text
+    return text.encode()
 
 
-def _element(value: str | int | None) -> bytes:
-    if isinstance(value, str):
-        return b'"' + value.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
-    return b"NULL" if value is None else str(value).encode()
+def _element(value: str | int | datetime | None) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return str(value)
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def stamp(connection: Connection, instant: datetime) -> Any:
@@ -190,17 +195,66 @@ def take_turn(connection: Connection) -> None:
         raise _NeedsTurn
 
 
-@dataclass
-class _Waiting:
-    work: Callable[[Connection], Any]
-    reply: "Future[Any]"
+class Rounds:
+    """Many threads ask; one thread answers all that came while the round before was under way."""
+
+    # More would make the first of a round wait for the last; measured, the gain ends well below.
+    MOST = 64
+
+    def __init__(self, answer: Callable[[list[Any]], list[Any]]) -> None:
+        """`answer` gives for each that is asked what its thread gets, or an Exception for it to raise."""
+        self._answer = answer
+        self._queue: queue.SimpleQueue[_Asked] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+
+    def ask(self, what: Any) -> Any:
+        """Raises what the answer raised for this one, or TimeoutError after 30 seconds."""
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+        asked = _Asked(what)
+        self._queue.put(asked)
+        if not asked.answered.acquire(timeout=30):
+            raise TimeoutError
+        if isinstance(asked.reply, BaseException):
+            raise asked.reply
+        return asked.reply
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            every = [self._queue.get()]
+            while len(every) < self.MOST:
+                try:
+                    every.append(self._queue.get_nowait())
+                except queue.Empty:
+                    break
+            try:
+                replies = self._answer([one.what for one in every])
+            except BaseException as problem:  # the thread must live: everyone of the round is told, and the next round tried
+                replies = [problem] * len(every)
+            for one, reply in zip(every, replies, strict=True):
+                one.reply = reply
+                one.answered.release()
+
+
+class _Asked:
+    __slots__ = ("answered", "reply", "what")
+
+    def __init__(self, what: Any) -> None:
+        self.what = what
+        self.reply: Any = None
+        self.answered = threading.Lock()
+        self.answered.acquire()
 
 
 class Database:
     """One database for one process; open it after forking."""
-
-    # More would make the first of a batch wait for the last; measured, the gain ends well below.
-    BATCH = 64
 
     def __init__(
         self,
@@ -225,11 +279,9 @@ class Database:
         )
         self._lock_path = str(lock or url.removeprefix("sqlite:///") + ".lock")
         self._locks = threading.local()
-        self._queue: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
+        self._rounds = Rounds(self._write_all)
         # Connections for `at_once`; as many as ever were in use together.
         self._idle: defaultdict[Prepared, list[Any]] = defaultdict(list)
-        self._starting = threading.Lock()
 
     def _engine(self) -> Engine:
         return self._sqlite_engine() if self.sqlite else self._postgresql_engine()
@@ -341,11 +393,8 @@ class Database:
         """
         if not self.sqlite:
             return self._alone(work)
-        if self._writer is None or not self._writer.is_alive():
-            self._start_writer()
-        reply: Future[T] = Future()
-        self._queue.put(_Waiting(work, reply))
-        return reply.result(timeout=30)
+        reply: T = self._rounds.ask(work)
+        return reply
 
     def _alone(self, work: Callable[[Connection], T], **options: bool) -> T:
         """PostgreSQL shares the flush of many commits by itself: a transaction for each."""
@@ -357,8 +406,8 @@ class Database:
         except self.errors as problem:
             raise _as_refusal(problem) from problem
 
-    def at_once(self, statement: Prepared, values: dict[str, Any]) -> list[int] | None:
-        """The first row of a statement, so that the server is asked once and not seven times.
+    def at_once(self, statement: Prepared, values: dict[str, Any]) -> list[tuple[int, ...]]:
+        """The rows of a statement, so that the server is asked once and not seven times.
 
         It may be run twice, after a connection turned out to be dead: only for what a repeat does not change.
         """
@@ -368,7 +417,7 @@ class Database:
             connection: Any = None
             try:
                 connection = idle.pop() if known else self._own_connection(statement)
-                row = statement.run(connection, values)
+                rows = statement.run(connection, values)
             except IndexError:  # another thread took the last one
                 continue
             except self.errors as problem:
@@ -378,7 +427,7 @@ class Database:
                     continue
                 raise _as_refusal(problem) from problem
             idle.append(connection)
-            return row
+            return rows
 
     def _own_connection(self, statement: Prepared) -> Any:
         """One that belongs to no pool, commits each statement, and has this one ready."""
@@ -389,51 +438,26 @@ class Database:
         statement.make_ready(connection)
         return connection
 
-    def _start_writer(self) -> None:
-        with self._starting:
-            if self._writer is None or not self._writer.is_alive():
-                self._writer = threading.Thread(target=self._write_forever, name="writer", daemon=True)
-                self._writer.start()
-
-    def _write_forever(self) -> None:
-        while True:
-            batch = [self._queue.get()]
-            while len(batch) < self.BATCH:
-                try:
-                    batch.append(self._queue.get_nowait())
-                except queue.Empty:
-                    break
-            self._write_batch(batch)
-
-    def _write_batch(self, batch: list[_Waiting]) -> None:
-        done: list[tuple[_Waiting, Any, BaseException | None]] = []
+    def _write_all(self, works: list[Callable[[Connection], Any]]) -> list[Any]:
+        """A transaction of SQLite for all of a round."""
+        done: list[Any] = []
         try:
             with self.locked(), self.engine.connect().execution_options(writes=True) as connection:
                 connection.begin()
-                for waiting in batch:
+                for work in works:
                     connection.exec_driver_sql("SAVEPOINT one")
                     try:
-                        done.append((waiting, waiting.work(connection), None))
+                        done.append(work(connection))
                         connection.exec_driver_sql("RELEASE one")
-                    except self.errors as problem:
-                        if storage_trouble(problem):
+                    except Exception as problem:
+                        if isinstance(problem, self.errors) and storage_trouble(problem):
                             raise
                         connection.exec_driver_sql("ROLLBACK TO one")
-                        done.append((waiting, None, problem))
-                    except Exception as problem:
-                        connection.exec_driver_sql("ROLLBACK TO one")
-                        done.append((waiting, None, problem))
+                        done.append(problem)
                 connection.commit()
-        except BaseException as problem:  # the thread must live: everyone in the batch is told, and the next batch tried
-            refusal = _as_refusal(problem) if isinstance(problem, self.errors) else problem
-            for waiting in batch:
-                waiting.reply.set_exception(refusal)
-            return
-        for waiting, result, failed in done:
-            if failed is None:
-                waiting.reply.set_result(result)
-            else:
-                waiting.reply.set_exception(failed)
+        except self.errors as problem:
+            raise _as_refusal(problem) from problem
+        return done
 
     def close(self) -> None:
         for idle in self._idle.values():
@@ -516,6 +540,7 @@ SQLITE_TROUBLE = {
 }
 # SQLSTATE, by its beginning: the connection, resources (disk, memory, connections), an operator's hand (shutdown), the system; a server that only reads now,
 # a transaction that waited or idled too long, or that lost to another.
+OTHERS_IN_THE_WAY = ("40001", "40P01", "55P03")
 POSTGRESQL_TROUBLE = ("08", "53", "57", "58", "25006", "25P03", "40001", "40P01", "55P03", "XX001", "XX002")
 
 
@@ -537,6 +562,8 @@ def storage_trouble(problem: Exception) -> bool:
 
 
 def _as_refusal(problem: Exception) -> Exception:
+    if getattr(problem, "sqlstate", None) in OTHERS_IN_THE_WAY:
+        return Waited()
     if storage_trouble(problem):
         return errors.Unavailable()
     # PostgreSQL takes no NUL in a text and no number beyond a column's size; both can come from an address or a form that someone made up.

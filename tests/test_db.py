@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from testing_platform import errors
 from testing_platform.accounts.models import Person
-from testing_platform.db import SERVER_SETTINGS, TURN, Database, OnlyOne, Statement, stamp, take_turn, unstamp
+from testing_platform.db import SERVER_SETTINGS, TURN, Database, OnlyOne, Prepared, Statement, stamp, take_turn, unstamp
 from tests import make
 from tests.make import NOON
 
@@ -528,3 +528,25 @@ def test_who_lost_its_connection_is_not_the_one_any_more(counter):
     for one in (first, second):
         one.close()
         one.db.close()
+
+
+@on_postgres
+def test_a_prepared_statement_takes_every_text_as_it_is(counter):
+    texts = ["plain", 'a "quoted" one', "back\\slash", "{a,b}", "NULL", "", "ñ 試", None]
+    lengths = Prepared(
+        "SELECT number, COALESCE(length(text), -1) FROM unnest(:text) WITH ORDINALITY AS one (text, number)", {"text": "text[]"}
+    )
+    assert counter.at_once(lengths, {"text": texts}) == [(n, -1 if one is None else len(one)) for n, one in enumerate(texts, 1)]
+    with pytest.raises(ValueError, match="NUL"):
+        counter.at_once(lengths, {"text": ["a\0b"]})
+    assert counter.at_once(lengths, {"text": []}) == []
+
+
+@on_postgres
+def test_a_prepared_statement_that_the_server_refuses_says_so_without_the_row(counter):
+    put_in = Prepared("INSERT INTO numbers (who) VALUES (NULLIF(:who, 'Ada')) RETURNING n", {"who": "text"})
+    assert counter.at_once(put_in, {"who": "Grace"}) == [(1,)]
+    with pytest.raises(Exception, match=r"(?i)not.null") as refused:
+        counter.at_once(put_in, {"who": "Ada"})
+    assert "2" not in str(refused.value)
+    assert kept(counter) == ["Grace"]

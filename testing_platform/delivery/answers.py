@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, Literal
 
 import msgspec
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from testing_platform import clock, errors
-from testing_platform.db import Database, Prepared, Statement, stamp, take_turn, unstamp
+from testing_platform.db import Database, Prepared, Rounds, Statement, Waited, stamp, take_turn, unstamp
 from testing_platform.delivery import rules, service, tokens
 from testing_platform.delivery.models import Attempt, Message, TimeEntry
 from testing_platform.delivery.rules import State
@@ -94,36 +94,46 @@ _INSERT = Statement(
     " ON CONFLICT (attempt_id, device, seq) DO NOTHING"
 )
 
-# The ordinary save, in one statement and one round trip on PostgreSQL: an attempt in progress, heard of lately, answered from its newest device before
-# its deadline. For every other case it returns no row and changes nothing. What another request with the same events is storing at the same moment is
-# not counted in: where that shows, the count is asked again.
+# The ordinary saves of a round, in one statement and one commit on PostgreSQL: attempts in progress, heard of lately, answered from their newest device
+# before their deadline. For every other there is no row and nothing changes, nor for one that is moved at this moment: nobody waits for another's move.
+# What another request with the same events is storing at the same moment is not counted in: where that shows, the count is asked again.
 _SAVE = Prepared(
     """
     WITH seen AS (
-        SELECT a.id, a.state, a.epoch, a.deadline,
-            a.mode = 'remote' AND :now - GREATEST(c.http_at, c.live_at) >= a.contact_patience * INTERVAL '1 millisecond' AS lost
-        FROM attempts a JOIN contacts c ON c.attempt_id = a.id WHERE a.id = :attempt FOR SHARE OF a
+        SELECT asked.*, a.state, a.epoch AS newest, a.deadline,
+            a.mode = 'remote' AND asked.now - GREATEST(c.http_at, c.live_at) >= a.contact_patience * INTERVAL '1 millisecond' AS lost
+        FROM unnest(:attempt, :device, :epoch, :now) WITH ORDINALITY AS asked (attempt, device, epoch, now, number)
+        JOIN attempts a ON a.id = asked.attempt JOIN contacts c ON c.attempt_id = a.id FOR SHARE OF a SKIP LOCKED
     ), calm AS (
-        SELECT id, deadline FROM seen WHERE state = 'in_progress' AND epoch = :epoch AND :now < deadline AND lost IS NOT TRUE
+        SELECT number, attempt, device, epoch, now, deadline FROM seen
+        WHERE state = 'in_progress' AND epoch = newest AND now < deadline AND lost IS NOT TRUE
     ), kept AS (
         INSERT INTO responses (attempt_id, device, seq, epoch, slot, option, state, elapsed_ms, received_at, standing)
-        SELECT calm.id, :device, e.seq, :epoch, e.slot, e.option, e.state, e.elapsed_ms, :now, 'counted'
-        FROM calm CROSS JOIN unnest(:seq, :slot, :option, :state, :elapsed_ms) AS e (seq, slot, option, state, elapsed_ms)
-        ON CONFLICT (attempt_id, device, seq) DO NOTHING RETURNING seq
+        SELECT calm.attempt, calm.device, e.seq, calm.epoch, e.slot, e.option, e.state, e.elapsed_ms, calm.now, 'counted'
+        FROM unnest(:number, :seq, :slot, :option, :state, :elapsed_ms) AS e (number, seq, slot, option, state, elapsed_ms) JOIN calm USING (number)
+        ORDER BY calm.attempt, calm.device, e.seq
+        ON CONFLICT (attempt_id, device, seq) DO NOTHING RETURNING attempt_id, device, seq
     ), touched AS (
-        UPDATE contacts SET http_at = :now WHERE attempt_id =
-            (SELECT c.attempt_id FROM contacts c JOIN calm ON c.attempt_id = calm.id FOR NO KEY UPDATE OF c SKIP LOCKED)
+        UPDATE contacts SET http_at = free.now FROM
+            (SELECT c.attempt_id, calm.now FROM calm JOIN contacts c ON c.attempt_id = calm.attempt FOR NO KEY UPDATE OF c SKIP LOCKED) AS free
+        WHERE contacts.attempt_id = free.attempt_id
     )
-    SELECT (EXTRACT(EPOCH FROM calm.deadline) * 1000)::bigint, before.count + (SELECT COUNT(*) FROM kept),
-        COALESCE(GREATEST(before.greatest, (SELECT MAX(seq) FROM kept)), 0)
-    FROM calm CROSS JOIN
-        (SELECT COUNT(*) AS count, MAX(seq) AS greatest FROM responses WHERE attempt_id = :attempt AND device = :device) AS before
+    SELECT calm.number, (EXTRACT(EPOCH FROM calm.deadline) * 1000)::bigint,
+        before.count + fresh.count, COALESCE(GREATEST(before.greatest, fresh.greatest), 0)
+    FROM calm
+        CROSS JOIN LATERAL (
+            SELECT COUNT(*) AS count, MAX(seq) AS greatest FROM responses r WHERE r.attempt_id = calm.attempt AND r.device = calm.device
+        ) AS before
+        CROSS JOIN LATERAL (
+            SELECT COUNT(*) AS count, MAX(seq) AS greatest FROM kept WHERE kept.attempt_id = calm.attempt AND kept.device = calm.device
+        ) AS fresh
     """,
     {
-        "attempt": "int",
-        "device": "text",
-        "epoch": "int",
-        "now": "timestamptz",
+        "attempt": "int[]",
+        "device": "text[]",
+        "epoch": "int[]",
+        "now": "timestamptz[]",
+        "number": "int[]",
         "seq": "int[]",
         "slot": "int[]",
         "option": "text[]",
@@ -159,6 +169,7 @@ class Answers:
         self.settings = settings
         self._options: dict[int, dict[int, Choices]] = {}
         self._forms: dict[int, int] = {}  # attempt → form, which never changes
+        self._rounds = Rounds(self._save_all)
 
     def options_of(self, connection: Connection, form_id: int) -> dict[int, Choices]:
         found = self._options.get(form_id)
@@ -216,35 +227,43 @@ class Answers:
         options = self._options.get(self._forms.get(attempt_id, 0))
         if options is None or any(_fault(event, options) for event in batch.events):
             return None
-        events = sorted(batch.events, key=attrgetter("seq"))
-        row = self.db.at_once(
-            _SAVE,
-            {
-                "attempt": attempt_id,
-                "device": batch.device,
-                "epoch": batch.epoch,
-                "now": now,
-                "seq": [event.seq for event in events],
-                "slot": [event.slot for event in events],
-                "option": [_option(event) for event in events],
-                "state": [event.state for event in events],
-                "elapsed_ms": [_elapsed(event) for event in events],
-            },
-        )
+        row = self._rounds.ask((attempt_id, batch, now))
         if row is None:
             return None
-        deadline, acked, greatest = row
-        if acked != greatest or (events and acked < events[-1].seq):
+        _, deadline, acked, greatest = row
+        if acked != greatest or any(event.seq > acked for event in batch.events):
             return None
-        running = rules.status(State.IN_PROGRESS)
         return {
             "acked": acked,
             "gaps": [],
             "late": [],
             "server_now": clock.to_ms(now),
             "deadline": deadline,
-            "status": running,
+            "status": rules.status(State.IN_PROGRESS),
         }
+
+    def _save_all(self, asked: list[tuple[int, Batch, datetime]]) -> list[tuple[int, ...] | None]:
+        events = [(number, event) for number, (_, batch, _) in enumerate(asked, 1) for event in batch.events]
+        try:
+            rows = self.db.at_once(
+                _SAVE,
+                {
+                    "attempt": [attempt for attempt, _, _ in asked],
+                    "device": [batch.device for _, batch, _ in asked],
+                    "epoch": [batch.epoch for _, batch, _ in asked],
+                    "now": [now for _, _, now in asked],
+                    "number": [number for number, _ in events],
+                    "seq": [event.seq for _, event in events],
+                    "slot": [event.slot for _, event in events],
+                    "option": [_option(event) for _, event in events],
+                    "state": [event.state for _, event in events],
+                    "elapsed_ms": [_elapsed(event) for _, event in events],
+                },
+            )
+        except Waited:  # one of them waits for somebody: each by itself, so that the others need not
+            return [None] * len(asked)
+        found = {row[0]: row for row in rows}
+        return [found.get(number) for number in range(1, len(asked) + 1)]
 
     def receive(self, connection: Connection, attempt_id: int, batch: Batch, now: datetime) -> tuple[int, dict[str, Any]]:
         """Store a batch; the HTTP status and the reply."""

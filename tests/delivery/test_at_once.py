@@ -104,6 +104,49 @@ def test_an_answer_waits_neither_for_a_contact_nor_for_an_act_on_another_attempt
         assert beside(save, answers, attempt_id, answer(1)).result(2)[1]["acked"] == 1
 
 
+@on_postgres
+def test_the_saves_of_a_round_are_one_commit_and_one_that_must_wait_holds_up_nobody(db, settings, beside):
+    now = clock.now()
+    with db.write() as session:
+        ids = [make.attempt(session, now=now).id for _ in range(4)]
+    answers = Answers(db, settings)
+    for one in ids:
+        save(answers, one, Batch("browser-0", 1, []))
+    asked = [(one, answer(1), now) for one in ids] + [
+        (ids[0], answer(1), now),
+        (ids[1], Batch("browser-1", 1, [EventIn(2, 2, "flagged")]), now),
+    ]
+    with db.write() as session:
+        pause(session, ids[2], now)
+        session.flush()
+        replies = beside(answers._save_all, asked).result(2)
+    assert [reply and reply[2:] for reply in replies] == [(1, 1), (2, 2), None, (1, 1), (1, 1), (2, 2)]
+    with db.read() as session:
+        kept = session.execute(
+            select(Response.attempt_id, Response.seq, text("xmin::text")).order_by(Response.attempt_id, Response.seq)
+        ).all()
+    assert [row[:2] for row in kept] == [(ids[0], 1), (ids[1], 1), (ids[1], 2), (ids[3], 1)]
+    assert len({row[2] for row in kept}) == 1
+
+
+@on_postgres
+def test_a_round_that_waits_for_the_same_events_of_a_stuck_process_is_done_one_by_one(db, settings, beside):
+    now = clock.now()
+    with db.write() as session:
+        ids = [make.attempt(session, now=now).id for _ in range(2)]
+    answers = Answers(db, settings)
+    for one in ids:
+        save(answers, one, Batch("browser-0", 1, []))
+    with db.engine.connect() as connection, connection.begin() as transaction:
+        answers.receive(connection, ids[0], answer(1), now)
+        assert answers._save_all([(one, answer(1), now) for one in ids]) == [None, None]
+        waiting, other = (beside(save, answers, one, answer(1)) for one in ids)
+        assert other.result(3)[1]["acked"] == 1
+        assert not waiting.done()
+        transaction.commit()
+    assert waiting.result(5)[1]["acked"] == 1
+
+
 def ends_at_once(db, attempt_id):
     """The deadline and its grace are just over, and nobody has come by."""
     with db.write() as session:
