@@ -13,6 +13,20 @@ class Refusal(Exception):
         super().__init__(f"{self.code} {facts}" if facts else self.code)
 
 
+class Said(str):
+    """What is said of something, as a code with its facts. As text it is its sentence in English, which commands print; a page says it in its own language."""
+
+    code: str
+    sentence: str
+    facts: dict[str, Any]
+
+    def __new__(cls, code: str, sentence: str, facts: dict[str, Any]) -> "Said":
+        """`sentence` has a blank, `%(name)s`, for each fact."""
+        found = super().__new__(cls, sentence % facts)
+        found.code, found.sentence, found.facts = code, sentence, facts
+        return found
+
+
 class NotFound(Refusal):
     """There is no such thing, or it is not this person's: the two are not told apart."""
 

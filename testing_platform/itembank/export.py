@@ -13,6 +13,7 @@ from testing_platform.audit import service as audit
 from testing_platform.itembank import form_queries
 from testing_platform.itembank.exchange import bank as seam
 from testing_platform.itembank.exchange.drafts import Draft, StimulusDraft
+from testing_platform.itembank.exchange.sentences import tell
 from testing_platform.itembank.exchange.write import PAPER, write
 from testing_platform.itembank.exchange.written import Export, Left, Outline, Section
 from testing_platform.itembank.models import Bank, Form, Item, ItemVersion
@@ -51,7 +52,7 @@ def bank_drafts(session: Session, bank: Bank, area: str = "") -> tuple[list[Draf
     drafts, left = [], []
     for version in session.scalars(chosen).unique():
         if version.state in GONE:
-            left.append(Left(version.item.code, f"is {version.state}", whole=True))
+            left.append(Left(version.item.code, tell(f"is-{version.state}"), whole=True))
         else:
             drafts.append(seam.draft_of(session, version, passages))
     codes = {draft.identifier for draft in drafts}
@@ -62,11 +63,7 @@ def bank_drafts(session: Session, bank: Bank, area: str = "") -> tuple[list[Draf
         .distinct()
         .order_by(Item.code, ItemVersion.language)
     )
-    left += [
-        Left(code, f"its version in another language ({language}) stays here")
-        for code, language in session.execute(variants)
-        if code in codes
-    ]
+    left += [Left(code, tell("variant-stays", language=language)) for code, language in session.execute(variants) if code in codes]
     return drafts, left
 
 

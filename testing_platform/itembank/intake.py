@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session
 
 from testing_platform.accounts.models import Person
 from testing_platform.audit import service as audit
+from testing_platform.errors import Said
 from testing_platform.itembank import rules, service
 from testing_platform.itembank.exchange import bank as seam
 from testing_platform.itembank.exchange.drafts import Asset, Draft, Skip, StimulusDraft
 from testing_platform.itembank.exchange.drafts import outcome as row_of
+from testing_platform.itembank.exchange.sentences import tell
 from testing_platform.itembank.models import Bank, Item, ItemVersion, JobStatement, Picture, Stimulus
 
 
@@ -35,8 +37,8 @@ class Found:
     item: Draft | Skip
     fate: Fate
     code: str | None = None
-    reason: str | None = None
-    notes: list[str] = field(default_factory=list)
+    reason: Said | None = None
+    notes: list[Said] = field(default_factory=list)
 
     def row(self) -> dict[str, Any]:
         """The row of the dry run, with what this bank does with the item."""
@@ -65,7 +67,7 @@ def fresh(one: Draft | Skip) -> Found:
 
 FIT_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 DIFFICULTIES = ("easy", "medium", "hard")
-NO_ALTERNATIVE = "a picture has no alternative text: the item cannot be handed in for review before it has one"
+NO_ALTERNATIVE = tell("no-alternative")
 
 
 def take_in(
@@ -129,12 +131,10 @@ class _Intake:
             notes.append(NO_ALTERNATIVE)
         known = self._known(one)
         if known is not None and self.states.get(known) == rules.State.IN_REVIEW:
-            return Found(
-                one, Fate.SKIPPED, known, "says something else than the item that is in review here: finish that review first", notes
-            )
+            return Found(one, Fate.SKIPPED, known, tell("in-review-here"), notes)
         about, unknown = self._about(one)
         if unknown:
-            notes.append(f"names duties or knowledges that this bank does not have: {', '.join(unknown)}")
+            notes.append(tell("unknown-statements", names=", ".join(unknown)))
         code = known or self._free_code(one, about.area)
         if not self.dry_run:
             self._write(one, code, content, about)

@@ -35,6 +35,8 @@ STATUS = {
     "wrong-sign-in": 422,
     "bad-picture": 422,
     "same-person": 403,
+    "sets-the-cut": 403,
+    "saw-groups": 403,
     "step-waived": 422,
     "not-released": 409,
     "still-passes": 409,
@@ -89,6 +91,11 @@ STATUS = {
     "nothing-to-export": 409,
     "no-printer": 501,
 }
+
+
+def _told(what: str) -> str:
+    """In the reader's language, where it knows what it is made of."""
+    return _(what.sentence, **what.facts) if isinstance(what, errors.Said) else what
 
 
 def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
@@ -241,6 +248,19 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
             _("A second person signs"),
             _("The passing score takes effect when an approver who did not propose it signs. Nothing was changed."),
         ),
+        "sets-the-cut": (
+            _("Whoever sets the passing score sees no groups"),
+            _("You propose or approve passing scores, or have decided this one. How groups fare is for a validation analyst alone."),
+        ),
+        "saw-groups": (
+            _("You have seen how groups fare here"),
+            _("Somebody who has not proposes and signs the passing score. Nothing was changed."),
+        ),
+        "not-countersigned": (
+            _("A validation analyst has not countersigned yet"),
+            _("The proposal waits until somebody who sees how groups fare has weighed alternatives to it. Nothing was signed."),
+        ),
+        "countersigned-already": (_("This proposal is countersigned already"), _("Its page says when and by whom.")),
         "stored-differs": (
             _("The stored table is not what the scores give"),
             _("Nothing was signed. Send the proposal back and tell the operator: the stored figures have to be looked into."),
@@ -301,7 +321,11 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
         ),
         "items-refused": (
             _("Nothing is taken from this file"),
-            _("%(file)s: %(why)s. Have it written anew, or leave out that part.", file=facts.get("file", ""), why=facts.get("why", "")),
+            _(
+                "%(file)s: %(why)s. Have it written anew, or leave out that part.",
+                file=facts.get("file", ""),
+                why=_told(facts.get("why", "")),
+            ),
         ),
         "not-to-be-given": (
             _("This form cannot be given"),

@@ -7,6 +7,7 @@ from testing_platform.itembank.exchange import keys, markup
 from testing_platform.itembank.exchange.drafts import Choice, Draft, Skip, Unfit
 from testing_platform.itembank.exchange.qti import Reading
 from testing_platform.itembank.exchange.safety import LIMITS, says_something
+from testing_platform.itembank.exchange.sentences import tell
 
 FORMAT = "aiken"
 OPTION = re.compile(r"\A\s*([A-Za-z])[.)](.*)\Z")
@@ -50,7 +51,7 @@ def read(text: str, name: str, reading: Reading) -> Iterator[Draft | Skip]:
 def read_question(piece: list[str], identifier: str, name: str, reading: Reading, position: int) -> Draft:
     answer = ANSWER.match(piece[-1])
     if answer is None:
-        raise Unfit("has no key: the line ANSWER: is missing")
+        raise Unfit(tell("no-key-line"))
     stem: list[str] = []
     options: list[tuple[str, list[str]]] = []
     for line in piece[:-1]:
@@ -61,24 +62,24 @@ def read_question(piece: list[str], identifier: str, name: str, reading: Reading
             options.append((marked[1], [marked[2].strip()]))
         elif options:
             if marked:
-                raise Unfit(f"its option {marked[1]} is out of order")
+                raise Unfit(tell("option-out-of-order", option=marked[1]))
             options[-1][1].append(line.strip())
         else:
             stem.append(line.strip())
     if not stem:
-        raise Unfit("has no question text")
+        raise Unfit(tell("no-text"))
     if len(options) > LIMITS.choices:
-        raise Unfit(f"has more than {LIMITS.choices} options")
+        raise Unfit(tell("too-many-options", most=LIMITS.choices))
     cleaner = reading.cleaner(name)
     choices = tuple(Choice(letter, cleaner.clean(markup.inline("\n".join(lines)))) for letter, lines in options)
     if empty := next((choice.identifier for choice in choices if not says_something(choice.html)), None):
-        raise Unfit(f"its option {empty} is empty")
+        raise Unfit(tell("option-empty", option=empty))
     known = [choice.identifier for choice in choices]
     given = answer[1].strip().rstrip(".)").strip()
     key = next((letter for letter in known if letter.upper() == given.upper()), given)
     keys.check(keys.Question(tuple(known), single=True))
     if len(given) != 1:
-        raise Unfit(f"has no key that can be read: ANSWER: {given[:40]}")
+        raise Unfit(tell("no-key-readable", line=given[:40]))
     keys.check(keys.Question(tuple(known), single=True, correct=(key,)))
     return Draft(
         source=reading.files.source(name),

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
+from testing_platform.errors import Said
+
 Kind = Literal["single", "multiple", "truefalse"]
 
 # A weight with more figures than this is a mistake or a trap.
@@ -97,8 +99,8 @@ class Draft:
     catalog: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     rationale: str = ""
-    # What was left behind, in sentences for the person who imports.
-    notes: tuple[str, ...] = ()
+    # What was left behind, for the person who imports.
+    notes: tuple[Said, ...] = ()
     # The item's place in a source that holds several, from 0.
     position: int = 0
 
@@ -116,13 +118,13 @@ class Skip:
     source: str
     identifier: str
     format: str
-    reason: str
+    reason: Said
 
 
 class Unfit(Exception):
-    """Raised while an item is read: it is left out, and this sentence says why."""
+    """Raised while an item is read: it is left out, and the reason says why."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: Said) -> None:
         super().__init__(reason)
         self.reason = reason
 

@@ -11,6 +11,7 @@ from testing_platform.itembank.exchange.markup import by_format
 from testing_platform.itembank.exchange.moodle import WHOLE, area_in, key_of
 from testing_platform.itembank.exchange.qti import Reading
 from testing_platform.itembank.exchange.safety import LIMITS, Cleaner, says_something, words
+from testing_platform.itembank.exchange.sentences import tell
 
 FORMAT = "gift"
 # Signs whose meaning was taken away wait as control characters, which no text file that is read here holds.
@@ -100,9 +101,9 @@ def read_question(body: str, title: str, identifier: str, metadata: dict[str, An
         "position": position,
     }
     if not answers.strip():
-        raise Unfit("is of another kind: essay")
+        raise Unfit(tell("another-kind", kind="essay"))
     if answers.lstrip().startswith("#"):
-        raise Unfit("is of another kind: numerical")
+        raise Unfit(tell("another-kind", kind="numerical"))
     if found := TRUE_FALSE.match(answers):
         needs_text(stem)
         right = found[1].startswith("T")
@@ -120,8 +121,8 @@ def read_question(body: str, title: str, identifier: str, metadata: dict[str, An
         )
     if "~" not in answers:
         if "->" in answers:
-            raise Unfit("is of another kind: matching")
-        raise Unfit("is of another kind: short answer")
+            raise Unfit(tell("another-kind", kind="matching"))
+        raise Unfit(tell("another-kind", kind="short answer"))
     choices, fractions, single = options(answers, stem_format, cleaner)
     needs_text(stem)
     keys.check(keys.Question(tuple(fractions), single))
@@ -147,20 +148,20 @@ def carried(cleaner: Cleaner) -> tuple[Any, ...]:
 
 def needs_text(stem: str) -> None:
     if not says_something(stem):
-        raise Unfit("has no question text")
+        raise Unfit(tell("no-text"))
 
 
 def parted(body: str) -> tuple[str, str, str]:
     """What stands before the answers, they, and what stands after them."""
     opened = body.find("{")
     if opened < 0:
-        raise Unfit("is of another kind: a description without an answer")
+        raise Unfit(tell("only-a-description"))
     closed = body.find("}", opened)
     if closed < 0:
-        raise Unfit("its answers do not end: a } is missing")
+        raise Unfit(tell("answers-do-not-end"))
     after = body[closed + 1 :]
     if "{" in after or "}" in after or "{" in body[opened + 1 : closed]:
-        raise Unfit("has several answer blocks, or a brace without \\ before it")
+        raise Unfit(tell("several-answer-blocks"))
     return body[:opened], body[opened + 1 : closed], after
 
 
@@ -179,7 +180,7 @@ def options(answers: str, inherited: str, cleaner: Cleaner) -> tuple[tuple[Choic
     """The options with what each is worth of a hundred. Without an `=` several may be chosen."""
     first, *parts = re.split(r"([=~])", answers)
     if first.strip():
-        raise Unfit("has text before its first option")
+        raise Unfit(tell("text-before-options"))
     single = "=" in parts[::2]
     choices: list[Choice] = []
     fractions: dict[str, Decimal] = {}
@@ -194,9 +195,9 @@ def options(answers: str, inherited: str, cleaner: Cleaner) -> tuple[tuple[Choic
         if html.startswith("<p>") and html.endswith("</p>") and html.count("<p>") == 1:
             html = html[3:-4].strip()
         if not says_something(html):
-            raise Unfit(f"its option {len(choices)} is empty")
+            raise Unfit(tell("option-empty", option=len(choices)))
         choices.append(Choice(str(len(choices)), html, weight=value, rationale=feedback(told, inherited)))
         fractions[choices[-1].identifier] = value
         if len(choices) > LIMITS.choices:
-            raise Unfit(f"has more than {LIMITS.choices} options")
+            raise Unfit(tell("too-many-options", most=LIMITS.choices))
     return tuple(choices), fractions, single

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import combinations
 
+from testing_platform.errors import Said
 from testing_platform.itembank.exchange.drafts import Kind, Mapping, Unfit
+from testing_platform.itembank.exchange.sentences import tell
 
 Score = Callable[[frozenset[str]], Decimal]
 
@@ -30,7 +32,7 @@ class Question:
 class Key:
     correct: tuple[str, ...]
     mapping: Mapping | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Said, ...] = ()
 
 
 def named(identifiers: Iterable[str]) -> str:
@@ -41,17 +43,17 @@ def check(question: Question) -> None:
     """What has to hold before any key can be found."""
     known = question.options
     if len(set(known)) < len(known):
-        raise Unfit("two of its options have the same identifier")
+        raise Unfit(tell("same-identifier"))
     if len(known) < 2:
-        raise Unfit(f"has {len(known)} {'option' if len(known) == 1 else 'options'}; a question to choose from needs at least two")
+        raise Unfit(tell("one-option" if known else "no-options"))
     if missing := [value for value in question.correct if value not in known]:
-        raise Unfit(f"its key names {named(missing)}, which is none of its options")
+        raise Unfit(tell("key-not-an-option", names=named(missing)))
     if question.mapping and (missing := [name for name, value in question.mapping.entries.items() if value > 0 and name not in known]):
-        raise Unfit(f"its mapping gives credit for {named(missing)}, which is none of its options")
+        raise Unfit(tell("mapping-not-an-option", names=named(missing)))
     if question.single and len(set(question.correct)) > 1:
-        raise Unfit(f"one option may be taken, yet its key names {named(question.correct)}")
+        raise Unfit(tell("key-of-several", names=named(question.correct)))
     if question.limit and not question.single and len(question.correct) > question.limit:
-        raise Unfit(f"at most {question.limit} options may be taken, yet its key names {named(question.correct)}")
+        raise Unfit(tell("key-above-limit", most=question.limit, names=named(question.correct)))
 
 
 def in_order(question: Question, chosen: Iterable[str]) -> tuple[str, ...]:
@@ -63,27 +65,25 @@ def implied(question: Question) -> Key:
     """Nothing says how it is scored: the declared correct response is the key. A mapping is kept only where it says the same."""
     if not question.correct:
         if question.mapping is not None:
-            raise Unfit("has no key: there is a mapping, but no correct response and no rule that scores by the mapping")
-        raise Unfit("has no key")
+            raise Unfit(tell("no-key-mapping-alone"))
+        raise Unfit(tell("no-key"))
     correct = in_order(question, question.correct)
     mapping = question.mapping
     if mapping is None:
         return Key(correct)
     if not any(value > 0 for value in mapping.entries.values()):
-        return Key(correct, notes=("its mapping gives no credit for anything and was left out",))
+        return Key(correct, notes=(tell("mapping-gives-nothing"),))
     best = best_by(question, mapping)
     if set(best) != set(correct):
-        raise Unfit(
-            f"its correct response names {named(correct)}, its mapping gives most for {named(best)}, and no rule says which of the two counts"
-        )
+        raise Unfit(tell("key-and-mapping-differ", names=named(correct), best=named(best)))
     return Key(correct, known_entries(question, mapping))
 
 
 def matched(question: Question) -> Key:
     """Full credit for the correct response and nothing else."""
     if not question.correct:
-        raise Unfit("has no key: it is scored by its correct response, and that is not given")
-    notes = ("its mapping is not what it is scored by and was left out",) if question.mapping else ()
+        raise Unfit(tell("no-key-response-missing"))
+    notes = (tell("mapping-not-scored-by"),) if question.mapping else ()
     return Key(in_order(question, question.correct), notes=notes)
 
 
@@ -91,17 +91,15 @@ def mapped(question: Question) -> Key:
     """Scored by the mapping; a correct response that is declared as well has to earn the most."""
     mapping = question.mapping
     if mapping is None:
-        raise Unfit("has no key: it is scored by a mapping, and that is not given")
+        raise Unfit(tell("no-key-mapping-missing"))
     best = best_by(question, mapping)
     if not best:
-        raise Unfit("has no key: its mapping gives no credit for any option")
+        raise Unfit(tell("no-key-mapping-gives-nothing"))
     if question.correct:
         # With a bound or a free option several answers earn the most; the declared one has to be among them.
         most = mapping.score(best) if not question.single else max(mapping.score([option]) for option in question.options)
         if mapping.score(question.correct) < most or (question.single and set(best) != set(question.correct)):
-            raise Unfit(
-                f"its correct response names {named(question.correct)}, yet it is scored by a mapping that gives most for {named(best)}"
-            )
+            raise Unfit(tell("key-and-scoring-differ", names=named(question.correct), best=named(best)))
         best = in_order(question, question.correct)
     return Key(best, known_entries(question, mapping))
 
@@ -128,7 +126,7 @@ def ruled(question: Question, score: Score, uses_mapping: bool) -> Key:
 
 def _agree(question: Question, best: tuple[str, ...]) -> tuple[str, ...]:
     if question.correct and set(question.correct) != set(best):
-        raise Unfit(f"its correct response names {named(question.correct)}, yet its rules give full credit for {named(best)}")
+        raise Unfit(tell("key-and-rules-differ", names=named(question.correct), best=named(best)))
     return best
 
 
@@ -136,14 +134,14 @@ def _ruled_single(question: Question, score: Score, uses_mapping: bool) -> Key:
     scores = {option: score(frozenset([option])) for option in question.options}
     most = max(scores.values())
     if most <= 0 or min(scores.values()) == most:
-        raise Unfit("has no key: by its rules no option earns more than another")
+        raise Unfit(tell("no-key-options-alike"))
     best = _agree(question, tuple(option for option in question.options if scores[option] == most))
     if uses_mapping and question.mapping and all(question.mapping.score([option]) == scores[option] for option in question.options):
         return Key(best, known_entries(question, question.mapping))
     others = {value for option, value in scores.items() if option not in best}
     if len(others) == 1:
         penalty = others.pop()
-        return Key(best, notes=(f"a wrong answer earned {plain(penalty)} there and earns nothing here",) if penalty else ())
+        return Key(best, notes=(tell("penalty-dropped", points=plain(penalty)),) if penalty else ())
     return Key(best, Mapping({option: value for option, value in scores.items() if value}))
 
 
@@ -151,19 +149,19 @@ def _ruled_multiple(question: Question, score: Score, uses_mapping: bool) -> Key
     scores = {answer: score(answer) for answer in answers(question)}
     most = max(scores.values())
     if most <= 0 or min(scores.values()) == most:
-        raise Unfit("has no key: by its rules no answer earns more than another")
+        raise Unfit(tell("no-key-answers-alike"))
     best = [answer for answer, found in scores.items() if found == most]
     if len(best) == 1:
         correct = _agree(question, in_order(question, best[0]))
         others = {found for answer, found in scores.items() if answer and answer != best[0]}
         if len(others) == 1:
             penalty = others.pop()
-            return Key(correct, notes=(f"a wrong answer earned {plain(penalty)} there and earns nothing here",) if penalty else ())
+            return Key(correct, notes=(tell("penalty-dropped", points=plain(penalty)),) if penalty else ())
     for weights in weightings(question, scores, uses_mapping):
         if (moved := moved_by(weights, scores)) is not None:
             key = mapped(Question(question.options, False, question.limit, question.correct, weights))
             return Key(key.correct, key.mapping, moved)
-    raise Unfit("is scored by rules that are neither all-or-nothing nor a sum of weights")
+    raise Unfit(tell("scored-otherwise"))
 
 
 def weightings(question: Question, scores: dict[frozenset[str], Decimal], uses_mapping: bool) -> Iterator[Mapping]:
@@ -177,7 +175,7 @@ def weightings(question: Question, scores: dict[frozenset[str], Decimal], uses_m
     yield Mapping({option: value for option, value in alone.items() if value}, lower, upper)
 
 
-def moved_by(weights: Mapping, scores: dict[frozenset[str], Decimal]) -> tuple[str, ...] | None:
+def moved_by(weights: Mapping, scores: dict[frozenset[str], Decimal]) -> tuple[Said, ...] | None:
     """Whether the scores are those weights, times something and from another start; then what is to be told about it."""
     pairs = [(weights.score(answer), found) for answer, found in scores.items() if answer]
     low, high = min(pairs), max(pairs)
@@ -187,7 +185,7 @@ def moved_by(weights: Mapping, scores: dict[frozenset[str], Decimal]) -> tuple[s
     start = low[1] - times * low[0]
     if any(found != start + times * weight for weight, found in pairs):
         return None
-    return () if (times, start) == (1, 0) else (f"its weights counted {plain(times)} times there, from a start of {plain(start)}",)
+    return () if (times, start) == (1, 0) else (tell("weights-moved", times=plain(times), start=plain(start)),)
 
 
 def plain(value: Decimal) -> str:

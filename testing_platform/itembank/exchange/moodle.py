@@ -23,6 +23,7 @@ from testing_platform.itembank.exchange.safety import (
     too_large,
     words,
 )
+from testing_platform.itembank.exchange.sentences import tell
 
 FORMAT = "moodle"
 WHOLE = Decimal(100)
@@ -80,10 +81,10 @@ def cleaner_of(question: ET.Element, name: str, reading: Reading) -> Cleaner:
             path = joined("", address[len(FILES) :]) or ""
             file = carried.get(path) if path in carried else carried.get(path.rsplit("/", 1)[-1])
             if file is None:
-                raise Unfit(f"its picture {path[:80]} did not come along")
+                raise Unfit(tell("picture-missing", path=path[:80]))
             data = from_base64(text_of(file), LIMITS.picture)
             if len(data) > LIMITS.picture:
-                raise Unfit("has a picture that " + too_large(len(data), LIMITS.picture))
+                raise Unfit(too_large(len(data), LIMITS.picture, "picture-larger"))
             return reading.pictures.asset(data, f"{reading.files.source(name)}: {path[:80]}")
         return picture_from(reading.files, name, address, reading.pictures)
 
@@ -92,21 +93,21 @@ def cleaner_of(question: ET.Element, name: str, reading: Reading) -> Cleaner:
 
 def read_question(question: ET.Element, kind: str, identifier: str, category: str, name: str, reading: Reading, position: int) -> Draft:
     if kind not in ("multichoice", "truefalse", "multichoiceset"):
-        raise Unfit(f"is of another kind: {kind or 'without a type'}")
+        raise Unfit(tell("another-kind", kind=kind) if kind else tell("without-a-type"))
     cleaner = cleaner_of(question, name, reading)
     said = child(question, "questiontext")
     stem = cleaner.clean(html_in(said))
     if not says_something(stem):
-        raise Unfit("has no question text")
+        raise Unfit(tell("no-text"))
     inherited = (said.get("format") if said is not None else None) or "html"
     answers = list(children(question, "answer"))
     if len(answers) > LIMITS.choices:
-        raise Unfit(f"has more than {LIMITS.choices} options")
+        raise Unfit(tell("too-many-options", most=LIMITS.choices))
     choices = tuple(choice_of(at, answer, cleaner, "plain_text" if kind == "truefalse" else inherited) for at, answer in enumerate(answers))
     fractions = {choice.identifier: fraction_of(answer) for choice, answer in zip(choices, answers, strict=True)}
     single = kind == "truefalse" or (kind == "multichoice" and yes(text_of(child(question, "single")) or "true"))
     if kind == "truefalse" and not keys.is_true_false(words(choice.html) for choice in choices):
-        raise Unfit("is a true/false question whose options are not true and false")
+        raise Unfit(tell("not-true-and-false"))
     options = tuple(fractions)
     keys.check(keys.Question(options, single))
     correct, mapping = key_of(fractions, single, all_or_nothing=kind == "multichoiceset")
@@ -116,7 +117,7 @@ def read_question(question: ET.Element, kind: str, identifier: str, category: st
         metadata["area"] = area_in(category)
     if tags := [text_in(tag).strip() for tag in children(child(question, "tags"), "tag")]:
         metadata["tags"] = tags
-    notes = ("it was hidden in Moodle: an earlier version, or one put aside",) if yes(text_of(child(question, "hidden"))) else ()
+    notes = (tell("was-hidden"),) if yes(text_of(child(question, "hidden"))) else ()
     outcome: Kind = "truefalse" if kind == "truefalse" else "single" if single else "multiple"
     return Draft(
         source=reading.files.source(name),
@@ -149,7 +150,7 @@ def choice_of(at: int, answer: ET.Element, cleaner: Cleaner, inherited: str) -> 
     if cleaned.startswith("<p>") and cleaned.endswith("</p>") and cleaned.count("<p>") == 1:
         cleaned = cleaned[3:-4].strip()
     if not says_something(cleaned):
-        raise Unfit(f"its option {at} is empty")
+        raise Unfit(tell("option-empty", option=at))
     return Choice(str(at), cleaned, weight=fraction_of(answer), rationale=words(html_in(child(answer, "feedback"))))
 
 
@@ -157,7 +158,7 @@ def fraction_of(answer: ET.Element) -> Decimal:
     written = (answer.get("fraction") or "0").strip()
     value = number(written)
     if value is None:
-        raise Unfit(f"gives an option {written[:40]!r}, which is no number")
+        raise Unfit(tell("option-no-number", text=written[:40]))
     return value
 
 
@@ -165,18 +166,18 @@ def key_of(fractions: dict[str, Decimal], single: bool, all_or_nothing: bool = F
     """Moodle's rule, and GIFT's: of a single answer what gives the whole, of a multiple one all that add something."""
     positive = tuple(name for name, value in fractions.items() if value > 0)
     if not positive:
-        raise Unfit("has no key: no option earns anything")
+        raise Unfit(tell("no-key-nothing-earned"))
     if not single:
         if all_or_nothing:
             return positive, None
         total = sum((fractions[name] for name in positive), Decimal(0))
         if total < NEARLY_WHOLE:
-            raise Unfit(f"has no whole key: its options together earn {total} of 100")
+            raise Unfit(tell("no-whole-key", total=str(total)))
         entries = {name: value / WHOLE for name, value in fractions.items() if value}
         return positive, Mapping(entries, lower=Decimal(0), upper=Decimal(1))
     best = tuple(name for name, value in fractions.items() if value >= WHOLE)
     if not best:
-        raise Unfit("has no key: no option earns the whole")
+        raise Unfit(tell("no-key-whole-not-earned"))
     if all(value in (0, WHOLE) for value in fractions.values()):
         return best, None
     return best, Mapping({name: value / WHOLE for name, value in fractions.items() if value})

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal, DecimalException
 from typing import Any
 
+from testing_platform.errors import Said
 from testing_platform.itembank.exchange.drafts import Mapping, Unfit, number
 from testing_platform.itembank.exchange.safety import children, descendants, local, text_of
+from testing_platform.itembank.exchange.sentences import tell
 
 # Nodes visited for one item, over all the answers tried. A thousand answers through ordinary rules take 30,000.
 MOST_STEPS = 200_000
@@ -22,7 +24,7 @@ class Exit(Exception):
 class Unknown:
     """The value of an expression that is not read here: only whoever asks for it is stopped."""
 
-    reason: str
+    reason: Said
 
 
 @dataclass
@@ -61,7 +63,7 @@ class Rules:
         except Exit:
             pass
         except DecimalException as problem:
-            raise Unfit("its rules work with numbers that are too large") from problem
+            raise Unfit(tell("rules-numbers")) from problem
         found = self.outcomes.get(self.score_name)
         if isinstance(found, Unknown):
             raise Unfit(found.reason)
@@ -70,7 +72,7 @@ class Rules:
     def step(self) -> None:
         self.steps += 1
         if self.steps > MOST_STEPS:
-            raise Unfit("its rules are too long to follow")
+            raise Unfit(tell("rules-too-long"))
 
     # What is done.
 
@@ -87,7 +89,7 @@ class Rules:
                 case "exitResponse":
                     raise Exit
                 case name:
-                    raise Unfit(f"its rules use {name}, which is not read")
+                    raise Unfit(tell("rules-unknown", name=name))
 
     def branch(self, rule: ET.Element) -> None:
         for part in rule:
@@ -107,7 +109,7 @@ class Rules:
         try:
             found = self.value(rule[0]) if len(rule) else None
         except Unfit as problem:
-            if "too long" in problem.reason:
+            if problem.reason.code == "rules-too-long":
                 raise
             found = Unknown(problem.reason)
         self.outcomes[name] = found
@@ -133,16 +135,16 @@ class Rules:
                 return self.junction(name, expression)
         known = OPERATORS.get(name)
         if known is None:
-            raise Unfit(f"its rules use {name}, which is not read")
+            raise Unfit(tell("rules-unknown", name=name))
         if name == "equal" and expression.get("toleranceMode", "exact") != "exact":
-            raise Unfit("its rules compare within a tolerance, which is not read")
+            raise Unfit(tell("rules-tolerance"))
         values = [self.value(inner) for inner in expression]
         if unknown := next((found for found in values if isinstance(found, Unknown)), None):
             return unknown
         try:
             return known(*values)
         except TypeError as problem:
-            raise Unfit(f"its rules use {name} on values that it is not made for") from problem
+            raise Unfit(tell("rules-misused", name=name)) from problem
 
     def named(self, how: str, identifier: str) -> Any:
         mine = identifier == self.response.identifier
@@ -151,14 +153,14 @@ class Rules:
         if not mine:
             if how == "default":
                 return self.defaults.get(identifier)
-            raise Unfit(f"its rules speak of a response {identifier!r} that the question does not give")
+            raise Unfit(tell("rules-other-response", name=identifier))
         if how == "default":
             return None
         if how == "correct":
             correct = self.response.correct
             return (correct[0] if self.response.single and len(correct) == 1 else frozenset(correct)) if correct else None
         if self.response.mapping is None:
-            raise Unfit("has no key: it is scored by a mapping, and that is not given")
+            raise Unfit(tell("no-key-mapping-missing"))
         return self.response.mapping.score(self.chosen) if self.chosen else Decimal(0)
 
     def junction(self, name: str, expression: ET.Element) -> bool | None:
@@ -300,7 +302,7 @@ def score_set_by(rules: ET.Element, item: ET.Element) -> str | None:
         return "SCORE"
     numbers = [name for name in names if kinds.get(name) in NUMERIC]
     if len(numbers) > 1:
-        raise Unfit(f"its rules set several numbers ({', '.join(numbers)}), and none of them is called SCORE")
+        raise Unfit(tell("rules-several-numbers", names=", ".join(numbers)))
     return numbers[0] if numbers else None
 
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from html import escape
 from typing import Any
 
+from testing_platform.errors import Said
 from testing_platform.itembank.exchange import fragments, keys, processing
 from testing_platform.itembank.exchange.drafts import Choice, Draft, Mapping, StimulusDraft, Unfit, number
 from testing_platform.itembank.exchange.safety import (
@@ -30,6 +31,7 @@ from testing_platform.itembank.exchange.safety import (
     text_of,
     words,
 )
+from testing_platform.itembank.exchange.sentences import tell
 
 ROOTS = ("assessmentItem", "qti-assessment-item")
 # Last part of a template's address, without suffix, in small letters.
@@ -99,7 +101,7 @@ def read_item(root: ET.Element, name: str, reading: Reading, hint: str = "", met
     interaction = the_interaction(root)
     body = child(root, "itemBody")
     assert body is not None
-    notes: list[str] = []
+    notes: list[Said] = []
     response, question = declared(root, interaction)
     told = feedback_of(root)
     choices = tuple(choice_of(element, told, cleaner) for element in children(interaction, "simpleChoice"))
@@ -107,9 +109,9 @@ def read_item(root: ET.Element, name: str, reading: Reading, hint: str = "", met
     stimulus, passages = stimulus_of(root, body, name, reading)
     stem = cleaner.clean(Writer(passages).stem(body, interaction))
     if not says_something(stem):
-        raise Unfit("has no question text")
+        raise Unfit(tell("no-text"))
     if any(True for _ in descendants(root, "modalFeedback", "feedbackBlock", "feedbackInline")):
-        notes.append("its feedback is not shown to candidates; what belongs to an option is kept as that option's rationale")
+        notes.append(tell("feedback-not-shown"))
     limit = question.limit
     if not question.single and limit > len(choices):
         limit = 0
@@ -183,29 +185,29 @@ def renamed(draft: Draft, names: dict[str, str]) -> Draft:
 
 def refuse_what_moves(root: ET.Element) -> None:
     if (root.get("adaptive") or "").strip() in ("true", "1"):
-        raise Unfit("is adaptive: it changes with each try")
+        raise Unfit(tell("adaptive"))
     if any(True for _ in descendants(root, "templateDeclaration", "templateProcessing", "templateBlock", "templateInline")):
-        raise Unfit("has template variables: its text is made anew for each candidate")
+        raise Unfit(tell("templated"))
     if any(True for _ in descendants(root, "printedVariable")):
-        raise Unfit("prints a variable in its text")
+        raise Unfit(tell("prints-a-variable"))
     if any(True for _ in descendants(root, "include")):
-        raise Unfit("includes another file (XInclude)")
+        raise Unfit(tell("includes-a-file"))
 
 
 def the_interaction(root: ET.Element) -> ET.Element:
     body = child(root, "itemBody")
     if body is None:
-        raise Unfit("has no item body")
+        raise Unfit(tell("no-body"))
     found = [element for element in body.iter() if local(element.tag).endswith("Interaction")]
     names = list(dict.fromkeys(local(element.tag) for element in found))
     if not found:
-        raise Unfit("has no interaction: there is nothing to answer")
+        raise Unfit(tell("no-interaction"))
     if len(found) > 1:
-        raise Unfit(f"has several interactions ({len(found)}: {', '.join(names)})")
+        raise Unfit(tell("several-interactions", count=len(found), names=", ".join(names)))
     if names != ["choiceInteraction"]:
-        raise Unfit(f"is of another kind: {names[0]}")
+        raise Unfit(tell("another-kind", kind=names[0]))
     if any(True for _ in descendants(found[0], "gap", "simpleAssociableChoice")):
-        raise Unfit("has parts of another kind in its options")
+        raise Unfit(tell("options-of-another-kind"))
     return found[0]
 
 
@@ -214,16 +216,16 @@ def declared(root: ET.Element, interaction: ET.Element) -> tuple[processing.Resp
     name = (interaction.get("responseIdentifier") or "").strip()
     declarations = [found for found in children(root, "responseDeclaration") if (found.get("identifier") or "").strip() == name]
     if not name or not declarations:
-        raise Unfit(f"has no key: its answer {name or '(without a name)'} is not declared")
+        raise Unfit(tell("answer-undeclared", name=name) if name else tell("answer-unnamed"))
     if len(declarations) > 1:
-        raise Unfit(f"declares its answer {name} twice")
+        raise Unfit(tell("answer-twice", name=name))
     declaration = declarations[0]
     cardinality = (declaration.get("cardinality") or "single").strip()
     if cardinality not in ("single", "multiple"):
-        raise Unfit(f"asks for an answer of another kind ({cardinality})")
+        raise Unfit(tell("answer-of-another-kind", kind=cardinality))
     base_type = (declaration.get("baseType") or "identifier").strip()
     if base_type != "identifier":
-        raise Unfit(f"asks for an answer of another kind ({base_type})")
+        raise Unfit(tell("answer-of-another-kind", kind=base_type))
     correct = tuple(dict.fromkeys(text_of(value).strip() for value in children(child(declaration, "correctResponse"), "value")))
     correct = tuple(value for value in correct if value)
     mapping = mapping_of(child(declaration, "mapping"))
@@ -231,13 +233,13 @@ def declared(root: ET.Element, interaction: ET.Element) -> tuple[processing.Resp
     for element in children(interaction, "simpleChoice"):
         identifier = (element.get("identifier") or "").strip()
         if not identifier:
-            raise Unfit("has an option without an identifier")
+            raise Unfit(tell("option-unnamed"))
         options.append(identifier)
     most = whole((interaction.get("maxChoices") or "").strip())
     single = cardinality == "single" or most == 1
     question = keys.Question(tuple(options), single, most or 0, correct, mapping)
     if len(options) > LIMITS.choices:
-        raise Unfit(f"has more than {LIMITS.choices} options")
+        raise Unfit(tell("too-many-options", most=LIMITS.choices))
     keys.check(question)
     return processing.Response(name, cardinality == "single", correct, mapping), question
 
@@ -254,7 +256,7 @@ def mapping_of(element: ET.Element | None) -> Mapping | None:
     for entry in children(element, "mapEntry"):
         value = number(entry.get("mappedValue"))
         if value is None:
-            raise Unfit(f"its mapping gives {entry.get('mappedValue')!r}, which is no number")
+            raise Unfit(tell("mapping-no-number", text=entry.get("mappedValue") or ""))
         # The first of two entries for one option counts.
         entries.setdefault((entry.get("mapKey") or "").strip(), value)
     bounds: dict[str, Any] = {}
@@ -264,7 +266,7 @@ def mapping_of(element: ET.Element | None) -> Mapping | None:
             continue
         bounds[name] = number(said)
         if bounds[name] is None:
-            raise Unfit(f"its mapping has {said.strip()[:40]!r} as {attribute_name}, which is no number")
+            raise Unfit(tell("bound-no-number", text=said.strip()[:40], name=attribute_name))
     return Mapping(entries, **bounds)
 
 
@@ -281,7 +283,7 @@ def key_of(root: ET.Element, response: processing.Response, question: keys.Quest
             return keys.matched(question)
         if last in MAP:
             return keys.mapped(question)
-        raise Unfit(f"is scored by a template that is not known: {last[:60]}")
+        raise Unfit(tell("unknown-template", name=last[:60]))
     score_name = processing.score_set_by(rules, root)
     if score_name is None:
         return keys.implied(question)
@@ -302,7 +304,7 @@ def choice_of(element: ET.Element, told: dict[str, str], cleaner: Cleaner) -> Ch
     identifier = (element.get("identifier") or "").strip()
     html = cleaner.clean(Writer().inner(element))
     if not says_something(html):
-        raise Unfit(f"its option {identifier} is empty")
+        raise Unfit(tell("option-empty", option=identifier))
     feedback = [text_of(found) for found in descendants(element, "feedbackInline", "feedbackBlock")]
     feedback.append(told.get(identifier, ""))
     return Choice(
@@ -383,11 +385,11 @@ def stimulus_of(root: ET.Element, body: ET.Element, name: str, reading: Reading)
     if not references:
         return None, ()
     if len(references) > 1:
-        raise Unfit(f"has {len(references)} passages; one can be shown beside a question")
+        raise Unfit(tell("several-passages", count=len(references)))
     reference, element = references[0]
     path = joined(name, reference)
     if path is None:
-        raise Unfit(f"its passage is at another address ({reference[:80]})")
+        raise Unfit(tell("passage-elsewhere", address=reference[:80]))
     if path not in reading.stimuli:
         reading.stimuli[path] = read_stimulus(path, reading)
     return reading.stimuli[path], (element,)
@@ -397,14 +399,14 @@ def read_stimulus(path: str, reading: Reading) -> StimulusDraft:
     try:
         data = reading.files.read(path, LIMITS.document)
     except Unfit as problem:
-        raise Unfit(f"its passage {path} did not come along") from problem
+        raise Unfit(tell("passage-missing", path=path)) from problem
     root = parse_xml(data, reading.files.source(path))
     to_old_names(root)
     body = next(descendants(root, "stimulusBody", "body"), root)
     cleaner = reading.cleaner(path)
     html = cleaner.clean(Writer().inner(body))
     if not says_something(html):
-        raise Unfit(f"its passage {path} is empty")
+        raise Unfit(tell("passage-empty", path=path))
     title = root.get("title") or text_of(next(descendants(root, "title"), None))
     return StimulusDraft(path, " ".join(title.split()), html, language_of(root), tuple(cleaner.assets.values()))
 

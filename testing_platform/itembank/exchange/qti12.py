@@ -23,6 +23,7 @@ from testing_platform.itembank.exchange.safety import (
     text_of,
     words,
 )
+from testing_platform.itembank.exchange.sentences import tell
 
 FORMAT = "qti12"
 # Every way in which the makers name their kinds of question, in small letters with single spaces.
@@ -74,31 +75,31 @@ def read_item(item: ET.Element, identifier: str, name: str, reading: Reading, po
     declared = next((said[label] for label in ("question_type", "cc_profile", "bbmd_questiontype", "qmd_itemtype") if said.get(label)), "")
     kind = KINDS.get(" ".join(declared.lower().replace("_", " ").split()))
     if declared == "text_only_question":
-        raise Unfit("is a text without a question; as a passage it comes along with the questions that name it")
+        raise Unfit(tell("text-without-question"))
     if kind is None and declared and "multiple choice" not in declared.lower():
-        raise Unfit(f"is of another kind: {declared[:60]}")
+        raise Unfit(tell("another-kind", kind=declared[:60]))
     presentation = child(item, "presentation")
     if presentation is None:
-        raise Unfit("has no presentation: there is nothing to answer")
+        raise Unfit(tell("no-presentation"))
     responses = [element for element in presentation.iter() if local(element.tag) in RESPONSES]
     if not responses:
-        raise Unfit("has no answer to give")
+        raise Unfit(tell("no-answer"))
     if len(responses) > 1:
-        raise Unfit(f"has several parts to answer ({len(responses)})")
+        raise Unfit(tell("several-parts", count=len(responses)))
     response = responses[0]
     if local(response.tag) != "response_lid":
-        raise Unfit(f"is of another kind: {local(response.tag)}")
+        raise Unfit(tell("another-kind", kind=local(response.tag)))
     render = child(response, "render_choice")
     if render is None:
-        raise Unfit("is of another kind: its answers are not options to choose from")
+        raise Unfit(tell("not-to-choose-from"))
     cleaner = reading.cleaner(name)
     labels = list(descendants(render, "response_label"))
     if len(labels) > LIMITS.choices:
-        raise Unfit(f"has more than {LIMITS.choices} options")
+        raise Unfit(tell("too-many-options", most=LIMITS.choices))
     single = (attribute(response, "rcardinality") or "Single").lower() == "single" if kind is None else kind != "multiple"
     options = tuple((label.get("ident") or "").strip() for label in labels)
     if not all(options):
-        raise Unfit("has an option without an identifier")
+        raise Unfit(tell("option-unnamed"))
     question = keys.Question(options, single)
     keys.check(question)
     told = {(found.get("ident") or "").strip(): found for found in children(item, "itemfeedback")}
@@ -107,7 +108,7 @@ def read_item(item: ET.Element, identifier: str, name: str, reading: Reading, po
     key = scoring.key(question)
     stem = cleaner.clean("".join(material(element) for element in outside(presentation, response)))
     if not says_something(stem):
-        raise Unfit("has no question text")
+        raise Unfit(tell("no-text"))
     kept: dict[str, Any] = {label: value for label, value in said.items() if label in ("points_possible", "qmd_topic", "bbmd_keywords")}
     if text := " ".join(text_of(found) for found in scoring.general_feedback()).strip():
         kept["feedback"] = words(marked_up(text))
@@ -143,7 +144,7 @@ def stimulus_of(identifier: str, passages: dict[str, ET.Element], name: str, rea
         cleaner = reading.cleaner(name)
         html = cleaner.clean("".join(material(element) for element in outside(presentation, None))) if presentation is not None else ""
         if not says_something(html):
-            raise Unfit(f"its passage {identifier} did not come along")
+            raise Unfit(tell("passage-missing", path=identifier))
         title = " ".join((passages[identifier].get("title") or "").split())
         reading.stimuli[place] = StimulusDraft(place, title, html, assets=tuple(cleaner.assets.values()))
     return reading.stimuli[place]
@@ -187,7 +188,7 @@ def material(element: ET.Element) -> str:
                 if file.get("uri"):
                     parts.append(f'<img src="{escape(file.get("uri") or "")}">')
         elif name in ("mataudio", "matvideo", "matapplet"):
-            raise Unfit(f"holds {name[3:]}, which a test page cannot show")
+            raise Unfit(tell("not-to-be-shown", what=name[3:]))
     return "".join(parts)
 
 
@@ -197,7 +198,7 @@ def choice_of(label: ET.Element, told: dict[str, ET.Element], cleaner: Cleaner) 
     if html.startswith("<div>") and html.endswith("</div>") and html.count("<div>") == 1:
         html = html[5:-6]
     if not says_something(html):
-        raise Unfit(f"its option {identifier} is empty")
+        raise Unfit(tell("option-empty", option=identifier))
     # Canvas calls it `7001_fb`, Blackboard by the option's own name.
     feedback = [words(marked_up(text_of(told[name]))) for name in (f"{identifier}_fb", identifier) if name in told]
     return Choice(
@@ -219,7 +220,7 @@ class Scoring:
     def key(self, question: keys.Question) -> keys.Key:
         processing = child(self.item, "resprocessing")
         if processing is None or not any(True for _ in descendants(processing, "setvar")):
-            raise Unfit("has no key")
+            raise Unfit(tell("no-key"))
         self.maximum = next(
             (found for element in descendants(processing, "decvar") if (found := number(element.get("maxvalue"))) is not None), None
         )
@@ -231,12 +232,12 @@ class Scoring:
         try:
             return keys.ruled(question, self.score, uses_mapping=False)
         except DecimalException as problem:
-            raise Unfit("its rules work with numbers that are too large") from problem
+            raise Unfit(tell("rules-numbers")) from problem
 
     def score_variable(self, processing: ET.Element) -> str:
         names = list(dict.fromkeys(variable_of(element) for element in descendants(processing, "setvar")))
         if len(names) > 1 and "SCORE" not in names:
-            raise Unfit(f"its rules set several variables ({', '.join(names[:5])}), and none of them is called SCORE")
+            raise Unfit(tell("rules-several-variables", names=", ".join(names[:5])))
         return "SCORE" if "SCORE" in names else names[0]
 
     def score(self, chosen: frozenset[str]) -> Decimal:
@@ -261,7 +262,7 @@ class Scoring:
         else:
             value = number(written)
         if value is None:
-            raise Unfit(f"its rules set {written[:40]!r}, which is no number")
+            raise Unfit(tell("rules-no-number", text=written[:40]))
         match (setting.get("action") or "Set").lower():
             case "set":
                 return value
@@ -272,12 +273,12 @@ class Scoring:
             case "multiply":
                 return total * value
             case other:
-                raise Unfit(f"its rules {other} the score, which is not read")
+                raise Unfit(tell("rules-act", act=other))
 
     def holds(self, test: ET.Element, chosen: frozenset[str]) -> bool:
         self.steps += 1
         if self.steps > MOST_STEPS:
-            raise Unfit("its rules are too long to follow")
+            raise Unfit(tell("rules-too-long"))
         match local(test.tag):
             case "varequal":
                 return self.mine(test) and text_of(test).strip() in chosen
@@ -295,12 +296,12 @@ class Scoring:
             case "unanswered":
                 return not chosen
             case name:
-                raise Unfit(f"its rules use {name}, which is not read")
+                raise Unfit(tell("rules-unknown", name=name))
 
     def mine(self, test: ET.Element) -> bool:
         wanted = (test.get("respident") or "").strip()
         if wanted and wanted != self.response:
-            raise Unfit(f"its rules speak of an answer {wanted!r} that the question does not give")
+            raise Unfit(tell("rules-other-answer", name=wanted))
         return True
 
     def general_feedback(self) -> Iterator[ET.Element]:

@@ -11,7 +11,6 @@ from testing_platform.itembank.exchange import aiken, gift, moodle, qti, qti12, 
 from testing_platform.itembank.exchange.drafts import Draft, NoItems, Skip, Unfit
 from testing_platform.itembank.exchange.safety import (
     LIMITS,
-    MB,
     BadEncoding,
     Damaged,
     Files,
@@ -28,6 +27,7 @@ from testing_platform.itembank.exchange.safety import (
     plain_text,
     too_large,
 )
+from testing_platform.itembank.exchange.sentences import tell
 
 logger = structlog.get_logger()
 
@@ -46,7 +46,6 @@ SIGNS = (
     (b"imsqtiasi_v3p0", "qti30"), (b"qti-assessment-item", "qti30"), (b"imsqti_v2p2", "qti22"), (b"imsqti_v2p1", "qti21"), (b"imsqti_v2p0", "qti20"),
     (b"assessmentItem", "qti21"), (b"questestinterop", "qti12"), (b"<quiz", "moodle"),
 )  # fmt: skip
-NO_ITEMS = "holds no items that can be read here (QTI, Moodle XML, GIFT, Aiken, CSV or XLSX)"
 
 
 def read(path: Path, label: str | None = None, strict: bool = False) -> Iterator[Draft | Skip]:
@@ -59,23 +58,23 @@ def read(path: Path, label: str | None = None, strict: bool = False) -> Iterator
         if path.is_dir():
             found: Iterator[Draft | Skip] = _Reader(Folder(path), strict).everything()
         elif not path.is_file():
-            raise Refused(label, "is not there")
+            raise Refused(label, tell("not-there"))
         else:
             found = _one_file(path, label, strict)
     except OSError as problem:
-        raise Refused(label, "cannot be read") from problem
+        raise Refused(label, tell("not-readable")) from problem
     for count, item in enumerate(found):
         if count >= LIMITS.items:
-            raise Refused(label, f"holds more than {LIMITS.items} items")
+            raise Refused(label, tell("too-many-items", most=LIMITS.items))
         yield item
 
 
 def _one_file(path: Path, label: str, strict: bool) -> Iterator[Draft | Skip]:
     size = path.stat().st_size
     if size > LIMITS.file:
-        raise Refused(label, f"is larger than {LIMITS.file // MB} MB")
+        raise Refused(label, too_large(size, LIMITS.file))
     if size == 0:
-        raise Refused(label, "is empty")
+        raise Refused(label, tell("empty"))
     with path.open("rb") as file:
         head = file.read(4)
     folder = _Renamed(path, label)
@@ -113,7 +112,7 @@ def _archive(path: Path, label: str, folder: Folder, strict: bool) -> Iterator[D
         reader = _Reader(package, strict)
         yield from reader.everything()
         if not reader.found:
-            raise NoItems(NO_ITEMS)
+            raise NoItems(tell("no-items"))
     finally:
         package.close()
 
@@ -144,13 +143,13 @@ class _Reader:
             yield Skip(shown, "", sign, problem.reason)
             return
         if not self.found and self._sign(name) is None:
-            raise Refused(shown, NO_ITEMS)
+            raise Refused(shown, tell("no-items"))
 
     def listed(self, manifest: str) -> Iterator[Draft | Skip]:
         """What a manifest that was handed in lists, from the files beside it."""
         self._take_manifest(manifest)
         if not self.hints:
-            raise Refused(self.files.source(manifest), "lists no resources")
+            raise Refused(self.files.source(manifest), tell("no-resources"))
         there = set(self.files.names())
         for name in self.hints:
             if name in there:
@@ -175,7 +174,7 @@ class _Reader:
             if name not in there and "item" in resource.type:
                 version = {"v3p0": "qti30", "v2p2": "qti22", "v2p0": "qti20"}.get(resource.type[-4:], "qti21")
                 self.found += 1
-                yield Skip(self.files.source(name), resource.identifier, version, "is listed in the manifest and did not come along")
+                yield Skip(self.files.source(name), resource.identifier, version, tell("listed-and-missing"))
 
     def _take_manifest(self, name: str) -> None:
         try:
@@ -220,9 +219,7 @@ class _Reader:
                 raise
             logger.exception("item_not_read", kind=type(problem).__name__)
             self.found += 1
-            yield Skip(
-                self.files.source(name), "", self._sign(name) or "qti21", f"cannot be read by this version ({type(problem).__name__})"
-            )
+            yield Skip(self.files.source(name), "", self._sign(name) or "qti21", tell("own-fault", kind=type(problem).__name__))
 
     def _sniffed(self, name: str, alone: bool) -> Iterator[Draft | Skip]:
         suffix = PurePosixPath(name).suffix.lower()
@@ -233,7 +230,7 @@ class _Reader:
             if isinstance(self.files, Folder):
                 yield from _archive(self.files.root / name, name, self.files, self.strict)
             else:
-                yield Skip(self.files.source(name), "", "qti21", "is a package inside a package: unpack it first")
+                yield Skip(self.files.source(name), "", "qti21", tell("package-inside"))
             return
         if suffix == ".xlsx" and isinstance(self.files, Folder):
             yield from tables.read_xlsx(self.files.root / name, name, self.reading)
@@ -264,7 +261,7 @@ class _Reader:
         elif alone and kind in ("assessmentTest", "qti-assessment-test"):
             yield from self._test(root, name)
         elif alone:
-            raise NoItems(NO_ITEMS)
+            raise NoItems(tell("no-items"))
 
     def _test(self, root: qti.ET.Element, name: str) -> Iterator[Draft | Skip]:
         """A test that was handed in by itself: the items that it points to, from the files beside it, each once."""
@@ -276,7 +273,7 @@ class _Reader:
             try:
                 data = self.files.read(path, LIMITS.document)
             except Unfit:
-                yield Skip(self.files.source(path), "", version, "is part of the test and did not come along")
+                yield Skip(self.files.source(path), "", version, tell("part-missing"))
                 continue
             try:
                 item = parse_xml(data, self.files.source(path))
@@ -304,9 +301,7 @@ class _Reader:
         if "non_cc_assessments" in name:
             self.fuller[item.identifier] = item.source
         elif item.identifier in self.fuller:
-            return Skip(
-                item.source, item.identifier, item.format, f"is the same question as in {self.fuller[item.identifier]}, the fuller copy"
-            )
+            return Skip(item.source, item.identifier, item.format, tell("thinner-copy", source=self.fuller[item.identifier]))
         return item
 
     def _text(self, data: bytes, name: str, suffix: str) -> Iterator[Draft | Skip]:

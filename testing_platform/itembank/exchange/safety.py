@@ -27,7 +27,9 @@ from defusedxml.common import DefusedXmlException, DTDForbidden
 from defusedxml.ElementTree import XMLParser
 
 from testing_platform import errors
+from testing_platform.errors import Said
 from testing_platform.itembank.exchange.drafts import Asset, Unfit
+from testing_platform.itembank.exchange.sentences import tell
 from testing_platform.itembank.rules import PICTURE_NAME
 
 MB = 1024 * 1024
@@ -76,7 +78,7 @@ class Refused(errors.Refusal):
 
     code = "items-refused"
 
-    def __init__(self, file: str, why: str) -> None:
+    def __init__(self, file: str, why: Said) -> None:
         super().__init__(file=file, why=why)
 
     def __str__(self) -> str:
@@ -113,8 +115,8 @@ def joined(base: str, reference: str) -> str | None:
     return None if found == ".." or found.startswith("../") else found
 
 
-def too_large(size: int, most: int) -> str:
-    return f"is larger than {most // MB} MB" if most >= MB and size > most else f"is larger than {most} bytes"
+def too_large(size: int, most: int, code: str = "larger") -> Said:
+    return tell(code, most=most // MB) if most >= MB and size > most else tell(f"{code}-bytes", most=most)
 
 
 class Folder:
@@ -137,7 +139,7 @@ class Folder:
                 continue
             found.append(inner.as_posix())
             if len(found) > self.limits.entries:
-                raise Refused(self.label, f"holds more than {self.limits.entries} files")
+                raise Refused(self.label, tell("too-many-files", most=self.limits.entries))
         return sorted(found)
 
     def read(self, name: str, most: int) -> bytes:
@@ -145,11 +147,11 @@ class Folder:
         try:
             inside = path.resolve().is_relative_to(self.root.resolve())
             if not inside or path.is_symlink() or not path.is_file():
-                raise Unfit(f"{name} is not there")
+                raise Unfit(tell("file-not-there", name=name))
             with path.open("rb") as file:
                 data = file.read(most + 1)
         except (OSError, ValueError) as problem:
-            raise Unfit(f"{name} cannot be read") from problem
+            raise Unfit(tell("file-not-readable", name=name)) from problem
         if len(data) > most:
             raise Refused(self.source(name), too_large(len(data), most))
         return data
@@ -173,7 +175,7 @@ class Package:
             self._zip = zipfile.ZipFile(path)
             found = self._zip.infolist()
         except BROKEN as problem:
-            raise Refused(label, "is not a whole ZIP archive") from problem
+            raise Refused(label, tell("broken-archive")) from problem
         self._entries = self._checked(found)
 
     def _check_contents_size(self, path: Path) -> None:
@@ -193,41 +195,41 @@ class Package:
                     raise zipfile.BadZipFile("no end record")
                 count, size = struct.unpack_from("<QQ", tail, at64 + 32)
         if count > self.limits.entries:
-            raise Refused(self.label, f"holds more than {self.limits.entries} files")
+            raise Refused(self.label, tell("too-many-files", most=self.limits.entries))
         if size > self.limits.contents:
-            raise Refused(self.label, "has a table of contents that is too long")
+            raise Refused(self.label, tell("contents-too-long"))
 
     def _checked(self, found: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
         limits = self.limits
         entries: dict[str, zipfile.ZipInfo] = {}
         total = 0
         if len(found) > limits.entries:
-            raise Refused(self.label, f"holds more than {limits.entries} files")
+            raise Refused(self.label, tell("too-many-files", most=limits.entries))
         for info in found:
             name = info.filename.replace("\\", "/")
             shown = f"{self.label}!{name[:200]}"
             if not name:
-                raise Refused(self.label, "holds an entry without a name")
+                raise Refused(self.label, tell("entry-unnamed"))
             if name.endswith("/"):
                 if ".." in name.split("/") or name.startswith("/"):
-                    raise Refused(shown, "has a path that leads out of the package")
+                    raise Refused(shown, tell("path-leads-out"))
                 continue
             if "\0" in name or len(name) > 500 or name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
-                raise Refused(shown, "has a path that leads out of the package")
+                raise Refused(shown, tell("path-leads-out"))
             if stat.S_ISLNK(info.external_attr >> 16):
-                raise Refused(shown, "is a link, not a file")
+                raise Refused(shown, tell("is-a-link"))
             if info.flag_bits & 0x1:
-                raise Refused(shown, "is encrypted")
+                raise Refused(shown, tell("encrypted"))
             if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise Refused(shown, "is compressed in a way that packages do not use")
+                raise Refused(shown, tell("compressed-otherwise"))
             if info.file_size > limits.ratio_counts_from and info.file_size > limits.ratio * max(1, info.compress_size):
-                raise Refused(shown, f"grows more than {limits.ratio} times when unpacked")
+                raise Refused(shown, tell("grows-too-much", most=limits.ratio))
             total += info.file_size
             if total > limits.unpacked:
-                raise Refused(self.label, f"holds more than {limits.unpacked // MB} MB when unpacked")
+                raise Refused(self.label, tell("unpacked-too-large", most=limits.unpacked // MB))
             name = posixpath.normpath(name)
             if name in entries:
-                raise Refused(shown, "is in the package twice")
+                raise Refused(shown, tell("in-package-twice"))
             entries[name] = info
         return entries
 
@@ -237,14 +239,14 @@ class Package:
     def read(self, name: str, most: int) -> bytes:
         info = self._entries.get(name)
         if info is None:
-            raise Unfit(f"{name} is not in the package")
+            raise Unfit(tell("not-in-package", name=name))
         if info.file_size > most:
             raise Refused(self.source(name), too_large(info.file_size, most))
         try:
             with self._zip.open(info) as file:
                 return file.read(most + 1)
         except BROKEN as problem:
-            raise Refused(self.source(name), "is damaged in the package") from problem
+            raise Refused(self.source(name), tell("damaged-in-package")) from problem
 
     def source(self, name: str) -> str:
         return f"{self.label}!{name}"
@@ -286,7 +288,7 @@ def encoding_of(data: bytes) -> tuple[str, int]:
         return "utf-8", 0
     name = declared[1].decode("latin-1").strip().lower()
     if not ENCODINGS.fullmatch(name):
-        raise BadEncoding(f"names an encoding that is not read here: {name!r}")
+        raise BadEncoding(tell("unknown-encoding", name=name))
     # The declaration itself was read byte by byte, so two-byte text it is not: makers copy that line from memory.
     return ("utf-8" if name.startswith(("utf-16", "utf16")) else name), 0
 
@@ -301,7 +303,7 @@ def xml_text(data: bytes) -> Iterator[str]:
             piece = decoder.decode(data[at : at + PIECE], final=at + PIECE >= len(data))
             yield DECLARATION.sub("", piece) if at == skip else piece
     except (UnicodeError, LookupError) as problem:
-        raise BadEncoding(f"is not text in {name.upper()}, as it says") from problem
+        raise BadEncoding(tell("not-as-encoded", name=name.upper())) from problem
 
 
 def plain_text(data: bytes, fallback: str | None = None) -> str:
@@ -318,9 +320,9 @@ def plain_text(data: bytes, fallback: str | None = None) -> str:
         except (UnicodeError, LookupError):
             continue
         if CONTROLS.search(text.replace("\f", "\n").replace("\v", "\n")):
-            raise BadEncoding("is not a text file")
+            raise BadEncoding(tell("not-a-text"))
         return text.replace("\r\n", "\n").replace("\r", "\n")
-    raise BadEncoding(f"is not text in {tries[0][0].upper()}; save it as UTF-8")
+    raise BadEncoding(tell("save-as-utf8", name=tries[0][0].upper()))
 
 
 class _Tree:
@@ -335,9 +337,9 @@ class _Tree:
         self._depth += 1
         self._count += 1 + len(attributes)
         if self._depth > self._limits.depth:
-            raise Unfit(f"is nested deeper than {self._limits.depth} levels")
+            raise Unfit(tell("too-deep", most=self._limits.depth))
         if self._count > self._limits.elements:
-            raise Unfit(f"holds more than {self._limits.elements} elements and attributes")
+            raise Unfit(tell("too-many-elements", most=self._limits.elements))
         return self._builder.start(tag, attributes)
 
     def end(self, tag: str) -> ET.Element:
@@ -356,17 +358,17 @@ def parse_xml(data: bytes, shown: str, limits: Limits = LIMITS) -> ET.Element:
     try:
         return _parsed(xml_text(data), limits)
     except DTDForbidden as problem:
-        raise Refused(shown, "has a document type definition (DTD), which may hold entities") from problem
+        raise Refused(shown, tell("has-a-dtd")) from problem
     except DefusedXmlException as problem:
-        raise Refused(shown, "has entities or refers to other files") from problem
+        raise Refused(shown, tell("has-entities")) from problem
     except ET.ParseError as problem:
         if "undefined entity" not in str(problem) or len(data) > 4 * MB:
-            raise Damaged(f"is not well-formed XML ({problem})") from problem
+            raise Damaged(tell("not-well-formed", problem=str(problem))) from problem
     # HTML's &nbsp; and its kin are written into XML by many hands. They are letters, not definitions.
     try:
         return _parsed(_with_letters("".join(xml_text(data))), limits)
     except (ET.ParseError, DefusedXmlException) as problem:
-        raise Damaged(f"is not well-formed XML ({problem})") from problem
+        raise Damaged(tell("not-well-formed", problem=str(problem))) from problem
 
 
 def _with_letters(text: str) -> Iterator[str]:
@@ -467,14 +469,14 @@ class Cleaner:
 
     def refuse_scripts(self, html: str) -> None:
         if SCRIPT.search(html) or HANDLER.search(QUOTED.sub("''", html)):
-            raise Refused(self.shown, "holds a script or an event handler")
+            raise Refused(self.shown, tell("holds-a-script"))
 
     def clean(self, html: str) -> str:
         if len(html) > self.limits.fragment or html.count("<") > self.limits.fragment_tags:
-            raise Unfit(f"has a text of more than {self.limits.fragment} letters or {self.limits.fragment_tags} tags")
+            raise Unfit(tell("text-too-long", letters=self.limits.fragment, tags=self.limits.fragment_tags))
         self.refuse_scripts(html)
         if found := PLAYED.search(html):
-            raise Unfit(f"holds {article(found[1].lower())}, which a test page cannot show")
+            raise Unfit(tell("not-to-be-shown", what=article(found[1].lower())))
         problems: list[Unfit | Refused] = []
 
         def attribute(tag: str, name: str, value: str) -> str | None:
@@ -497,7 +499,7 @@ class Cleaner:
         for picture in PICTURE.findall(cleaned):
             said = dict(ATTRIBUTE.findall(picture))
             if "src" not in said:
-                raise Unfit("has a picture without an address")
+                raise Unfit(tell("picture-without-address"))
             asset = self.assets[said["src"]]
             if said.get("alt") and not asset.alt:
                 self.assets[asset.name] = Asset(asset.name, asset.media_type, asset.data, escapes.unescape(said["alt"]))
@@ -538,7 +540,7 @@ class Pictures:
             self._seen.add(name)
             self._total += len(data)
         if self._total > self.limits.pictures:
-            raise Refused(shown, f"brings the pictures above {self.limits.pictures // MB} MB")
+            raise Refused(shown, tell("too-many-pictures", most=self.limits.pictures // MB))
         return Asset(name, media_type, data)
 
     def from_address(self, address: str, shown: str) -> Asset | None:
@@ -561,13 +563,13 @@ class Pictures:
         if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
             check_svg(data, shown, self.limits)
             return "image/svg+xml"
-        raise Unfit("has a picture that is no PNG, JPEG, GIF, WebP or SVG")
+        raise Unfit(tell("no-picture"))
 
     def _measured(self, media_type: str, size: tuple[int, ...] | None) -> str:
         if size is None:
-            raise Unfit("has a picture that is damaged")
+            raise Unfit(tell("picture-damaged"))
         if not all(0 < side <= self.limits.side for side in size):
-            raise Unfit(f"has a picture larger than {self.limits.side} points on a side")
+            raise Unfit(tell("picture-too-wide", most=self.limits.side))
         return media_type
 
 
@@ -598,30 +600,30 @@ def check_svg(data: bytes, shown: str, limits: Limits) -> None:
     try:
         root = parse_xml(data, shown, limits)
     except Damaged as problem:
-        raise Unfit("has a picture that is no PNG, JPEG, GIF, WebP or SVG") from problem
+        raise Unfit(tell("no-picture")) from problem
     if local(root.tag) != "svg":
-        raise Unfit("has a picture that is no PNG, JPEG, GIF, WebP or SVG")
+        raise Unfit(tell("no-picture"))
     for element in root.iter():
         name = local(element.tag).lower()
         if name in ("script", "handler", "listener") or any(local(key).lower().startswith("on") for key in element.attrib):
-            raise Refused(shown, "is a picture with a script in it")
+            raise Refused(shown, tell("picture-with-script"))
         for key, value in element.attrib.items():
             address = "".join(value.split()).lower()
             if address.startswith(("javascript:", "vbscript:", "data:text")):
-                raise Refused(shown, "is a picture with a script in it")
+                raise Refused(shown, tell("picture-with-script"))
             if local(key).lower() in ("href", "src") and address and not address.startswith(("#", "data:image/")):
-                raise Unfit("has a picture that fetches something from elsewhere")
+                raise Unfit(tell("picture-fetches"))
         if name in ("foreignobject", "iframe", "audio", "video"):
-            raise Unfit("has a picture that holds a web page")
+            raise Unfit(tell("picture-holds-page"))
 
 
 def from_base64(text: str, most: int) -> bytes:
     if len(text) > most * 4 // 3 + 1024:
-        raise Unfit("has a picture that " + too_large(most + 1, most))
+        raise Unfit(too_large(most + 1, most, "picture-larger"))
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as problem:
-        raise Unfit("has a picture that is damaged") from problem
+        raise Unfit(tell("picture-damaged")) from problem
 
 
 # Common Cartridge's word for the folder that holds a course's files; Canvas calls that folder `web_resources`.
@@ -655,14 +657,14 @@ def picture_from(files: Files, base: str, address: str, pictures: Pictures) -> A
         return found
     paths = picture_paths(files, base, address)
     if not paths:
-        raise Unfit(f"has a picture at another address ({address[:80]})")
+        raise Unfit(tell("picture-elsewhere", address=address[:80]))
     for path in paths:
         try:
             data = files.read(path, pictures.limits.picture)
         except Unfit:
             continue
         return pictures.asset(data, files.source(path))
-    raise Unfit(f"its picture {address[:80]} did not come along")
+    raise Unfit(tell("picture-missing", path=address[:80]))
 
 
 # Walking XML -------------------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from testing_platform.itembank.exchange import keys, markup
 from testing_platform.itembank.exchange.drafts import Choice, Draft, Kind, Mapping, NoItems, Skip, Unfit, number
 from testing_platform.itembank.exchange.qti import Reading
 from testing_platform.itembank.exchange.safety import LIMITS, Damaged, Package, Refused, plain_text, says_something
+from testing_platform.itembank.exchange.sentences import tell
 
 FORMAT = "csv"
 HEADINGS = ("identifier", "title", "kind", "stem", "option_a", "option_b", "option_c", "option_d", "option_e", "option_f", "key", "mapping", "shuffle", "format", "area", "difficulty", "tags", "language", "rationale")  # fmt: skip
@@ -53,7 +54,7 @@ def read_csv(data: bytes, name: str, reading: Reading) -> Iterator[Draft | Skip]
     try:
         rows = [row for _, row in zip(range(LIMITS.rows + 1), csv.reader(io.StringIO(text), delimiter=delimiter_of(text)))]  # noqa: B905 - the shorter ends it
     except csv.Error as problem:
-        raise Damaged(f"is no table that can be read ({problem})") from problem
+        raise Damaged(tell("no-table", problem=str(problem))) from problem
     yield from read_rows(rows, name, reading)
 
 
@@ -75,7 +76,7 @@ def read_xlsx(path: Any, name: str, reading: Reading) -> Iterator[Draft | Skip]:
             if part.endswith((".xml", ".rels")):
                 head = archive.read(part, LIMITS.document)
                 if b"<!DOCTYPE" in head or b"<!ENTITY" in head or b"\0" in head[:200]:
-                    raise Refused(f"{shown}!{part}", "has a document type definition (DTD), which may hold entities")
+                    raise Refused(f"{shown}!{part}", tell("has-a-dtd"))
     finally:
         archive.close()
     try:
@@ -86,10 +87,10 @@ def read_xlsx(path: Any, name: str, reading: Reading) -> Iterator[Draft | Skip]:
             book.close()
     except Exception as problem:
         # openpyxl raises whatever the broken part led it to.
-        raise Refused(shown, "is not a whole XLSX workbook") from problem
+        raise Refused(shown, tell("broken-workbook")) from problem
     rows = next((rows for rows in sheets if heading_row(rows) is not None), None)
     if rows is None:
-        raise NoItems(NO_HEADINGS)
+        raise NoItems(tell("no-headings"))
     yield from read_rows(rows, name, reading)
 
 
@@ -112,9 +113,6 @@ def cell_text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)[: LIMITS.cell]
-
-
-NO_HEADINGS = "has no row of headings that names a question, options and a key"
 
 
 def heading_row(rows: list[list[str]]) -> int | None:
@@ -142,10 +140,10 @@ def columns(row: list[str]) -> dict[str, int]:
 def read_rows(rows: list[list[str]], name: str, reading: Reading) -> Iterator[Draft | Skip]:
     source = reading.files.source(name)
     if len(rows) > LIMITS.rows:
-        raise Refused(source, f"has more than {LIMITS.rows} rows")
+        raise Refused(source, tell("too-many-rows", most=LIMITS.rows))
     at = heading_row(rows)
     if at is None:
-        raise NoItems(NO_HEADINGS)
+        raise NoItems(tell("no-headings"))
     where = columns(rows[at])
     position = 0
     for row in rows[at + 1 :]:
@@ -165,17 +163,17 @@ def read_row(cells: dict[str, str], identifier: str, name: str, reading: Reading
     html = plain_name(cells.get("format", "")) == "html"
     stem = cleaner.clean(cells["stem"] if html else markup.plain(cells["stem"]))
     if not says_something(stem):
-        raise Unfit("has no question text")
+        raise Unfit(tell("no-text"))
     declared = plain_name(cells.get("kind", ""))
     kind = KINDS.get(declared)
     if declared and kind is None:
-        raise Unfit(f"is of another kind: {cells['kind'][:60]}")
+        raise Unfit(tell("another-kind", kind=cells["kind"][:60]))
     texts = {meaning.removeprefix("option:"): text for meaning, text in cells.items() if meaning.startswith("option:") and text}
     if not texts and (kind == "truefalse" or cells["key"].casefold() in TRUE | FALSE):
         texts = {"true": "True", "false": "False"}
     choices = tuple(Choice(mark, cleaner.clean(text if html else markup.inline(text))) for mark, text in texts.items())
     if empty := next((choice.identifier for choice in choices if not says_something(choice.html)), None):
-        raise Unfit(f"its option {empty} is empty")
+        raise Unfit(tell("option-empty", option=empty))
     keys.check(keys.Question(tuple(texts), single=True))
     correct = key_of(cells["key"], texts)
     if kind is None:
@@ -217,18 +215,18 @@ def key_of(written: str, texts: dict[str, str]) -> tuple[str, ...]:
     """The options that a key cell names: by their marks (`B`, `a, c`, `AC`) or by their whole text, if the two do not differ."""
     said = written.strip()
     if not said:
-        raise Unfit("has no key")
+        raise Unfit(tell("no-key"))
     by_text = {mark for mark, text in texts.items() if " ".join(text.split()).casefold() == " ".join(said.split()).casefold()}
     by_mark = marks(said, texts)
     if set(texts) == {"true", "false"}:
         by_mark = ["true"] if said.casefold() in TRUE else ["false"] if said.casefold() in FALSE else by_mark
     if by_text and by_mark and by_text != set(by_mark):
-        raise Unfit(f"its key {said[:40]!r} is the mark of one option and the text of another")
+        raise Unfit(tell("key-mark-and-text", text=said[:40]))
     if len(by_text) > 1:
-        raise Unfit(f"its key {said[:40]!r} is the text of several options")
+        raise Unfit(tell("key-several-texts", text=said[:40]))
     found = set(by_mark or by_text)
     if not found:
-        raise Unfit(f"its key {said[:40]!r} names none of its options")
+        raise Unfit(tell("key-names-none", text=said[:40]))
     return tuple(mark for mark in texts if mark in found)
 
 
@@ -255,6 +253,6 @@ def mapping_of(written: str, texts: Iterable[str]) -> Mapping | None:
         mark, _, value = part.partition("=")
         weight = number(value)
         if weight is None or mark.strip().casefold() not in texts:
-            raise Unfit(f"its mapping says {part.strip()[:40]!r}, which is not an option = a number")
+            raise Unfit(tell("mapping-unreadable", text=part.strip()[:40]))
         entries[mark.strip().casefold()] = weight
     return Mapping(entries)

@@ -4,11 +4,13 @@ import base64
 from collections.abc import Iterable
 from decimal import Decimal
 
+from testing_platform.errors import Said
 from testing_platform.itembank.exchange import fragments
 from testing_platform.itembank.exchange.drafts import Asset, Draft
 from testing_platform.itembank.exchange.fragments import element
 from testing_platform.itembank.exchange.moodle import FILES, NEARLY_WHOLE, WHOLE, area_in
 from testing_platform.itembank.exchange.safety import words
+from testing_platform.itembank.exchange.sentences import tell
 from testing_platform.itembank.exchange.written import Export, Holds, each, whole_assets, whole_stem, with_pictures
 
 HOLDS = Holds(metadata=frozenset({"area", "category", "tags"}))
@@ -32,7 +34,7 @@ def by_category(drafts: Iterable[Draft]) -> list[Draft]:
     return sorted(drafts, key=lambda draft: bool(category_of(draft)))
 
 
-def fractions(draft: Draft) -> tuple[dict[str, Decimal], list[str]]:
+def fractions(draft: Draft) -> tuple[dict[str, Decimal], list[Said]]:
     """What each option is worth of a hundred, and what is lost by that."""
     identifiers = [choice.identifier for choice in draft.choices]
     mapping, single = draft.mapping, draft.kind != "multiple"
@@ -47,11 +49,11 @@ def fractions(draft: Draft) -> tuple[dict[str, Decimal], list[str]]:
     found = {name: value.quantize(FIVE) if len(value.as_tuple().digits) > 8 else value for name, value in worth.items()}
     notes = []
     if scaled or not bounded or (not single and mapping.upper not in (whole, 1)):
-        notes.append("its weights become shares of the whole, and no answer earns less than nothing or more than the whole")
+        notes.append(tell("weights-become-shares"))
     if not single and {name for name, value in weights.items() if value > 0} != set(draft.correct):
-        notes.append("every option that earns something becomes part of its key")
+        notes.append(tell("key-grows"))
     if any(abs(value) not in OFFERED for value in found.values()):
-        notes.append("Moodle takes the nearest of its own shares for some of its weights")
+        notes.append(tell("nearest-shares"))
     return found, notes
 
 
@@ -76,18 +78,18 @@ def plain_of(tag: str, said: str) -> str:
     return element(tag, {"format": "html"}, element("text", None, fragments.text(fragments.text(said))))
 
 
-def question(draft: Draft) -> tuple[str, list[str]]:
+def question(draft: Draft) -> tuple[str, list[Said]]:
     assets = whole_assets(draft)
     plain = is_true_false(draft)
     multiple = draft.kind == "multiple"
     all_or_nothing = multiple and draft.mapping is None
     worth, notes = fractions(draft)
     if draft.kind == "truefalse" and not plain:
-        notes.append("it becomes a question with one answer: Moodle's true/false has words of its own")
+        notes.append(tell("true-false-moodle"))
     if plain and draft.shuffle:
-        notes.append("that its options may be shuffled is left behind")
+        notes.append(tell("shuffle-left"))
     if all_or_nothing:
-        notes.append("it needs Moodle's plugin multichoiceset: Moodle by itself has no questions in which only the whole key counts")
+        notes.append(tell("needs-plugin"))
     kind = "truefalse" if plain else "multichoiceset" if all_or_nothing else "multichoice"
     answers = [
         text_of("answer", choice.html, assets, {"fraction": f"{worth[choice.identifier]:f}"}, plain_of("feedback", choice.rationale))
@@ -115,7 +117,7 @@ def question(draft: Draft) -> tuple[str, list[str]]:
 def write(drafts: Iterable[Draft]) -> Export:
     category = ""
 
-    def one(draft: Draft) -> tuple[str, list[str]]:
+    def one(draft: Draft) -> tuple[str, list[Said]]:
         nonlocal category
         made, notes = question(draft)
         if category_of(draft) != category:

@@ -17,6 +17,7 @@ from testing_platform import assets, errors
 from testing_platform.itembank.exchange import fragments, keys, typeset
 from testing_platform.itembank.exchange.drafts import Asset, Draft, StimulusDraft
 from testing_platform.itembank.exchange.safety import tidy
+from testing_platform.itembank.exchange.sentences import tell
 from testing_platform.itembank.exchange.written import Export, Left, Section, texts, with_pictures
 
 
@@ -155,20 +156,25 @@ def write_html(sections: Iterable[Section], title: str, with_key: bool, time_lim
 
 def write_pdf(sections: Iterable[Section], title: str, with_key: bool, time_limit: timedelta | None = None) -> Export:
     """Tagged for readers that speak (PDF/UA-1). Raises NoPrinter."""
-    if importlib.util.find_spec("weasyprint") is None:
-        raise NoPrinter
     sections = list(sections)
     made, number = page(sections, title, with_key, time_limit, spoken=True)
+    return Export(pdf_of(made), ".pdf", "application/pdf", number, unprintable(sections))
+
+
+def pdf_of(made: str) -> bytes:
+    """A page that holds its pictures and its style, as a tagged PDF. Raises NoPrinter."""
+    if importlib.util.find_spec("weasyprint") is None:
+        raise NoPrinter
     ran = subprocess.run([sys.executable, "-m", typeset.__name__], input=made.encode(), stdout=subprocess.PIPE)
     if ran.returncode == typeset.NO_PRINTER:
         raise NoPrinter
     ran.check_returncode()
-    return Export(ran.stdout, ".pdf", "application/pdf", number, unprintable(sections))
+    return ran.stdout
 
 
 def unprintable(sections: Iterable[Section]) -> tuple[Left, ...]:
     """What a PDF says otherwise than the items do."""
-    what = "its formulas are printed as one line of signs, for the printer knows no MathML"
+    what = tell("formulas-in-a-line")
     drafts = (draft for section in sections for draft in section.drafts)
     held = ((draft, [*texts(draft), draft.stimulus.html if draft.stimulus else ""]) for draft in drafts)
     return tuple(Left(draft.identifier, what) for draft, html in held if any("<math" in said for said in html))

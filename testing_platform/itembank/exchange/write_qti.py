@@ -11,11 +11,13 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from testing_platform.errors import Said
 from testing_platform.itembank.exchange import fragments, keys
 from testing_platform.itembank.exchange.drafts import LONGEST_NUMBER, Draft, Mapping, StimulusDraft, Unfit
 from testing_platform.itembank.exchange.fragments import as_xml, element
 from testing_platform.itembank.exchange.qti import RATIONALE, RECORD, UNWRAPPED
 from testing_platform.itembank.exchange.safety import LIMITS, words
+from testing_platform.itembank.exchange.sentences import tell
 from testing_platform.itembank.exchange.written import (
     PLACES,
     Export,
@@ -99,7 +101,7 @@ def figure(value: Decimal) -> str:
     if len(written) > LONGEST_NUMBER:
         written = str(value.normalize())
     if len(written) > LONGEST_NUMBER:
-        raise Unfit(f"one of its weights has more than {LONGEST_NUMBER} figures")
+        raise Unfit(tell("weight-too-long", most=LONGEST_NUMBER))
     return written
 
 
@@ -259,7 +261,7 @@ class Item:
         attributes: dict[str, object] = {"outcomeIdentifier": FEEDBACK, "identifier": self.options[choice], "showHide": "show"}
         return qti("modalFeedback", attributes, qti("contentBody", None, said) if qti.later else said)
 
-    def notes(self) -> list[str]:
+    def notes(self) -> list[Said]:
         found = list(missed(self.draft, HOLDS))
         if not self.dialect.later:
             used = [*texts(self.draft), self.draft.stimulus.html if self.draft.stimulus else ""]
@@ -267,9 +269,9 @@ class Item:
                 name for html in used for name in (fragments.tags(html) & LATER_TAGS) | (fragments.attributes_in(html) & LATER_ATTRIBUTES)
             }
             if later:
-                found.append(f"it is written with what QTI 2.1 does not name and some systems refuse: {', '.join(sorted(later))}")
+                found.append(tell("not-in-qti21", names=", ".join(sorted(later))))
             if self.draft.catalog:
-                found.append("its catalogue of other ways to give it goes into the manifest, where other systems do not look")
+                found.append(tell("catalog-in-manifest"))
         return found
 
 
@@ -284,7 +286,7 @@ def check_mapping(draft: Draft, mapping: Mapping) -> None:
     best = keys.best_by(question, mapping)
     single = draft.kind != "multiple"
     if set(best) != set(draft.correct) and (single or mapping.score(draft.correct) < mapping.score(best)):
-        raise Unfit(f"its key is {keys.named(draft.correct)}, yet its weights give most for {keys.named(best) or 'nothing'}")
+        raise Unfit(tell("key-against-weights" if best else "key-without-weights", names=keys.named(draft.correct), best=keys.named(best)))
 
 
 def placed(html: str, assets: Iterable[Any]) -> str:

@@ -7,9 +7,11 @@ import string
 from collections.abc import Iterable
 from decimal import Decimal
 
+from testing_platform.errors import Said
 from testing_platform.itembank.exchange import fragments, tables
 from testing_platform.itembank.exchange.drafts import Draft, Mapping, Unfit
 from testing_platform.itembank.exchange.safety import LIMITS
+from testing_platform.itembank.exchange.sentences import tell
 from testing_platform.itembank.exchange.write_qti import check_mapping, figure
 from testing_platform.itembank.exchange.write_text import inside
 from testing_platform.itembank.exchange.written import Export, Holds, each, whole_stem
@@ -38,10 +40,10 @@ def plain_cell(text: str) -> str:
     return f" {text}" if text.startswith(FORMULA) else text
 
 
-def row(draft: Draft, known: list[str]) -> tuple[dict[str, str], list[str]]:
-    notes: list[str] = []
+def row(draft: Draft, known: list[str]) -> tuple[dict[str, str], list[Said]]:
+    notes: list[Said] = []
     if draft.kind != "multiple" and len(draft.correct) > 1:
-        raise Unfit("several of its options are right, each by itself, and a table's key would mean them together")
+        raise Unfit(tell("several-right-table"))
     of = {choice.identifier: mark for choice, mark in zip(draft.choices, known, strict=False)}
     key = ", ".join(of[choice.identifier] for choice in draft.choices if choice.identifier in draft.correct)
     mapping = draft.mapping
@@ -50,10 +52,10 @@ def row(draft: Draft, known: list[str]) -> tuple[dict[str, str], list[str]]:
         weights = {choice.identifier: mapping.entries.get(choice.identifier, mapping.default) for choice in draft.choices}
         check_mapping(draft, Mapping(weights))
         if mapping.lower is not None or mapping.upper is not None:
-            notes.append("the bounds of its weights are left behind")
+            notes.append(tell("bounds-left"))
     tags = [str(tag) for tag in draft.metadata.get("tags") or ()]
     if any(re.search(r"[,;|]", tag) for tag in tags):
-        notes.append("a tag of it that holds a comma, semicolon or bar becomes several")
+        notes.append(tell("tag-parted"))
     cells = {
         "identifier": plain_cell(draft.identifier),
         "title": plain_cell(draft.title),
@@ -74,7 +76,7 @@ def row(draft: Draft, known: list[str]) -> tuple[dict[str, str], list[str]]:
         "rationale": plain_cell(draft.rationale),
     }
     if any(len(cell) > LIMITS.cell for cell in cells.values()):
-        raise Unfit(f"has a text of more than {LIMITS.cell} letters, more than a cell holds")
+        raise Unfit(tell("cell-too-long", most=LIMITS.cell))
     return cells, notes
 
 

@@ -4,10 +4,12 @@ import base64
 import re
 from collections.abc import Iterable
 
+from testing_platform.errors import Said
 from testing_platform.itembank.exchange import aiken, fragments, gift
 from testing_platform.itembank.exchange.drafts import Draft, Unfit
 from testing_platform.itembank.exchange.moodle import WHOLE
 from testing_platform.itembank.exchange.safety import LIMITS, says_something
+from testing_platform.itembank.exchange.sentences import tell
 from testing_platform.itembank.exchange.write_moodle import FIVE, by_category, category_of, fractions, is_true_false
 from testing_platform.itembank.exchange.written import Export, Holds, each, whole_assets, whole_stem, with_pictures
 
@@ -30,13 +32,13 @@ def escaped(html: str) -> str:
     return SIGNS.sub(lambda found: f"\\{found[0]}", fragments.legal(html)).replace("\n", "\\n")
 
 
-def inside(draft: Draft, html: str, notes: list[str], most: int = LIMITS.fragment) -> str:
+def inside(draft: Draft, html: str, notes: list[Said], most: int = LIMITS.fragment) -> str:
     """With its pictures written into their addresses, or their descriptions where that would be too long to be read back."""
     assets = whole_assets(draft)
     made = with_pictures(html, assets, lambda asset: f"data:{asset.media_type};base64,{base64.b64encode(asset.data).decode()}")
     if len(made) <= most or "<img" not in html:
         return made
-    notes.append(f"pictures that make a text longer than {most} letters are left behind; their descriptions stand in their place")
+    notes.append(tell("large-pictures-left", most=most))
     return PICTURE.sub(described, html)
 
 
@@ -56,8 +58,8 @@ def marked(html: str) -> str:
     return escaped(f"[html]{html}") if html.startswith(("%", "[")) else escaped(html)
 
 
-def gift_question(draft: Draft) -> tuple[str, list[str]]:
-    notes: list[str] = []
+def gift_question(draft: Draft) -> tuple[str, list[Said]]:
+    notes: list[Said] = []
     comments = "".join(f" [{name}:{value}]" for name, value in comments_of(draft, notes))
     title = f"::{escaped(' '.join(draft.title.split()))}::" if draft.title.strip() else ""
     stem = escaped(inside(draft, whole_stem(draft), notes))
@@ -66,15 +68,15 @@ def gift_question(draft: Draft) -> tuple[str, list[str]]:
     return (f"//{comments}\n" if comments else "") + f"{title}[html]{stem}{{{answers}{general}\n}}\n", notes
 
 
-def comments_of(draft: Draft, notes: list[str]) -> Iterable[tuple[str, str]]:
+def comments_of(draft: Draft, notes: list[Said]) -> Iterable[tuple[str, str]]:
     for name, value, what in [
-        ("id", draft.identifier, "its code"),
-        *(("tag", str(tag), f"its tag {tag}") for tag in draft.metadata.get("tags") or ()),
+        ("id", draft.identifier, tell("code-not-gift")),
+        *(("tag", str(tag), tell("tag-not-gift", tag=tag)) for tag in draft.metadata.get("tags") or ()),
     ]:
         if re.fullmatch(r"[^\]\n]{1,200}", value):
             yield name, fragments.legal(value)
         elif value:
-            notes.append(f"{what} is left behind: GIFT has no way to write it")
+            notes.append(what)
 
 
 def true_or_false(draft: Draft) -> str:
@@ -85,28 +87,26 @@ def true_or_false(draft: Draft) -> str:
     return "TRUE" if draft.correct[0] == draft.choices[0].identifier else "FALSE"
 
 
-def gift_answers(draft: Draft, notes: list[str]) -> str:
+def gift_answers(draft: Draft, notes: list[Said]) -> str:
     multiple = draft.kind == "multiple"
     worth, lost = fractions(draft)
     notes += lost
     if draft.kind == "truefalse":
-        notes.append("it becomes a question with one answer: GIFT's true/false has words and an order of its own")
+        notes.append(tell("true-false-gift"))
     if multiple and draft.mapping is None:
-        notes.append(
-            "its options get shares, and a wrong one takes the whole away: GIFT has no questions in which only the whole key counts"
-        )
+        notes.append(tell("shares-for-whole-key"))
         share = (WHOLE / len(draft.correct)).quantize(FIVE)
         worth = {name: share if name in draft.correct else -WHOLE for name in worth}
     if not draft.shuffle:
-        notes.append("that its options keep their order is left behind: Moodle shuffles unless told otherwise")
+        notes.append(tell("order-left"))
     if not multiple and all(value == WHOLE for value in worth.values()):
-        raise Unfit("every option is right, which GIFT takes for a question without options")
+        raise Unfit(tell("all-right"))
     lines = []
     for choice in draft.choices:
         value = worth[choice.identifier]
         mark = "=" if value == WHOLE and not multiple else f"~%{value.normalize():f}%" if value else "~"
         if mark.startswith("~%") and not gift.WEIGHT.match(mark[1:]):
-            raise Unfit(f"an option of it is worth {value.normalize():f} of 100, more than GIFT can write")
+            raise Unfit(tell("share-not-gift", value=f"{value.normalize():f}"))
         told = f"#{marked(fragments.text(choice.rationale))}" if choice.rationale else ""
         lines.append(f"\n\t{mark}{option(inside(draft, choice.html, notes))}{told}")
     return "".join(lines)
@@ -115,7 +115,7 @@ def gift_answers(draft: Draft, notes: list[str]) -> str:
 def write_gift(drafts: Iterable[Draft]) -> Export:
     category = ""
 
-    def one(draft: Draft) -> tuple[str, list[str]]:
+    def one(draft: Draft) -> tuple[str, list[Said]]:
         nonlocal category
         made, notes = gift_question(draft)
         if category_of(draft) != category:
@@ -130,24 +130,24 @@ def write_gift(drafts: Iterable[Draft]) -> Export:
 # Aiken -------------------------------------------------------------------------------------------------------------------------
 
 
-def aiken_question(draft: Draft) -> tuple[str, list[str]]:
+def aiken_question(draft: Draft) -> tuple[str, list[Said]]:
     if draft.kind == "multiple":
-        raise Unfit("several options are to be taken, and Aiken knows one right answer")
+        raise Unfit(tell("several-to-take-aiken"))
     if len(draft.correct) > 1:
-        raise Unfit("several of its options are right, and Aiken knows one")
+        raise Unfit(tell("several-right-aiken"))
     if len(draft.choices) > len(LETTERS):
-        raise Unfit(f"has more than {len(LETTERS)} options, and Aiken names them by letters")
+        raise Unfit(tell("too-many-for-letters", most=len(LETTERS)))
     paragraphs = fragments.lines(whole_stem(draft))
-    notes = ["its paragraphs become one line"] if len(paragraphs) > 1 else []
+    notes = [tell("paragraphs-joined")] if len(paragraphs) > 1 else []
     if draft.mapping is not None:
-        notes.append("its weights are left behind: a right answer counts one and any other nothing")
+        notes.append(tell("weights-left"))
     stem, *options = (" ".join(lines) for lines in (paragraphs, *(fragments.lines(choice.html) for choice in draft.choices)))
     if not says_something(fragments.text(stem)) or not all(says_something(fragments.text(said)) for said in options):
-        raise Unfit("has a text without words, and Aiken holds nothing else")
+        raise Unfit(tell("no-words-aiken"))
     if len(set(options)) < len(options):
-        raise Unfit("two of its options say the same once they are plain text")
+        raise Unfit(tell("same-in-plain-text"))
     if aiken.ANSWER.match(stem):
-        raise Unfit("its text begins like Aiken's line for the answer")
+        raise Unfit(tell("begins-like-answer"))
     rows = [f"{letter}. {said}" for letter, said in zip(LETTERS, options, strict=False)]
     key = LETTERS[[choice.identifier for choice in draft.choices].index(draft.correct[0])]
     return "\n".join([stem, *rows, f"ANSWER: {key}"]) + "\n", notes

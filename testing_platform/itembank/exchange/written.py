@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
+from testing_platform.errors import Said
 from testing_platform.itembank.exchange import fragments
 from testing_platform.itembank.exchange.drafts import Asset, Draft, Unfit
 from testing_platform.itembank.exchange.safety import CONTROLS
+from testing_platform.itembank.exchange.sentences import tell
 
 Written = TypeVar("Written")
 # Where an item was found, which says nothing about it.
@@ -21,7 +23,7 @@ class Left:
     """Something of one item that the format has no place for. `whole`: the item itself is not in the file."""
 
     identifier: str
-    what: str
+    what: Said
     whole: bool = False
 
 
@@ -83,39 +85,39 @@ def texts(draft: Draft) -> list[str]:
     return [draft.stem, *(choice.html for choice in draft.choices)]
 
 
-def missed(draft: Draft, holds: Holds) -> Iterator[str]:
+def missed(draft: Draft, holds: Holds) -> Iterator[Said]:
     """What of this item a format of that kind leaves behind, in sentences for the person who exports."""
     html = [*texts(draft), draft.stimulus.html if draft.stimulus else ""]
     if draft.identifier and not holds.identifier:
-        yield "its code is left behind"
+        yield tell("code-left")
     if draft.title and not holds.title:
-        yield "its title is left behind"
+        yield tell("title-left")
     if draft.rationale and not holds.rationale:
-        yield "its rationale is left behind"
+        yield tell("rationale-left")
     if any(choice.rationale for choice in draft.choices) and not holds.option_rationales:
-        yield "the rationales of its options are left behind"
+        yield tell("option-rationales-left")
     if any(choice.fixed for choice in draft.choices) and not holds.fixed:
-        yield "that some of its options keep their place is left behind"
+        yield tell("fixed-left")
     if draft.shuffle and not holds.shuffle:
-        yield "that its options may be shuffled is left behind"
+        yield tell("shuffle-left")
     if draft.kind == "multiple" and draft.max_choices and not holds.limit:
-        yield f"that at most {draft.max_choices} options may be taken is left behind"
+        yield tell("limit-left", most=draft.max_choices)
     if draft.language and not holds.language:
-        yield f"its language ({draft.language}) is left behind"
+        yield tell("language-left", language=draft.language)
     if draft.stimulus and not holds.passage:
-        yield "its passage is copied in front of its text and no longer shared with other items"
+        yield tell("passage-copied")
     if any("<img" in said for said in html) and not holds.pictures:
-        yield "its pictures are left behind; their descriptions stand in their place"
+        yield tell("pictures-left")
     if not holds.markup and any(fragments.tags(said) - {"p", "br", "div", "img"} for said in html):
-        yield "its emphasis, lists, tables or formulas become plain text"
+        yield tell("markup-left")
     if draft.catalog and not holds.catalog:
-        yield "its catalogue of other ways to give it (speech, braille, signs) is left behind"
+        yield tell("catalog-left")
     known = PLACES | ({"code"} if draft.metadata.get("code") == draft.identifier else set())
     told = [name for name, value in draft.metadata.items() if value and holds.metadata is not None and name not in holds.metadata | known]
     if names := sorted(told):
-        yield f"what is said about it is left behind: {', '.join(names)}"
+        yield tell("metadata-left", names=", ".join(names))
     if any(CONTROLS.search(said) for said in [*html, draft.title, draft.rationale, *(choice.rationale for choice in draft.choices)]):
-        yield "control characters in its text are taken out"
+        yield tell("control-characters")
 
 
 def whole_stem(draft: Draft) -> str:
@@ -140,7 +142,7 @@ def with_pictures(html: str, assets: Iterable[Asset], address: Callable[[Asset],
 
 
 def each(
-    drafts: Iterable[Draft], holds: Holds, write: Callable[[Draft], tuple[Written, list[str]]]
+    drafts: Iterable[Draft], holds: Holds, write: Callable[[Draft], tuple[Written, list[Said]]]
 ) -> tuple[list[Written], tuple[Left, ...]]:
     """Every item by itself: what was written of it, and what was left. `write` gives sentences of its own beside it, or raises Unfit."""
     made, left = [], []
