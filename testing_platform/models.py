@@ -11,6 +11,7 @@ from testing_platform.itembank import form_models
 from testing_platform.itembank import models as itembank
 from testing_platform.notices import models as notices
 from testing_platform.proctor import models as proctor
+from testing_platform.scoring import chooser_models, impact_models
 from testing_platform.scoring import models as scoring
 
 metadata = Base.metadata
@@ -22,6 +23,8 @@ __all__ = [
     "delivery",
     "examinations",
     "form_models",
+    "chooser_models",
+    "impact_models",
     "itembank",
     "metadata",
     "notices",

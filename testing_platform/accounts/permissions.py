@@ -23,6 +23,7 @@ ANALYSTS = frozenset({Role.ANALYST, Role.APPROVER})
 SCHEDULER = frozenset({Role.SCHEDULER})
 AUDITOR = frozenset({Role.AUDITOR})
 OPERATOR = frozenset({Role.OPERATOR})
+VALIDATION = frozenset({Role.VALIDATION_ANALYST})
 WRITERS = frozenset({Role.ITEM_WRITER, Role.ANALYST})
 REVIEWERS = frozenset({Role.ITEM_REVIEWER, Role.FAIRNESS_REVIEWER})
 BANK = ANALYSTS | WRITERS | REVIEWERS
@@ -106,6 +107,12 @@ TABLE: dict[str, Line] = {
     "interview.list": Line(SCHEDULER, "released_administration"),
     "interview.export": Line(SCHEDULER, "released_administration"),
     "interview.invite": Line(SCHEDULER, "released_administration"),
+    # validation analyst: how groups fare. Whoever sets the cut is refused by the object rule, whatever other roles they have.
+    "validation.home": Line(VALIDATION),
+    "impact.see": Line(VALIDATION, "groups_of_administration"),
+    "impact.export": Line(VALIDATION, "groups_of_administration"),
+    "impact.countersign": Line(VALIDATION, "groups_of_administration"),
+    "dif.see": Line(VALIDATION, "groups_of_administration"),
     # auditor: the trail, which holds no test content and no names
     "auditor.home": Line(AUDITOR),
     "trail.see": Line(AUDITOR),

@@ -19,10 +19,13 @@ class Role(StrEnum):
     ITEM_WRITER = "item_writer"
     ITEM_REVIEWER = "item_reviewer"
     FAIRNESS_REVIEWER = "fairness_reviewer"
+    VALIDATION_ANALYST = "validation_analyst"
 
 
 # Those who work in the item bank beside its owners, the analysts.
 BANK_ROLES = {Role.ITEM_WRITER, Role.ITEM_REVIEWER, Role.FAIRNESS_REVIEWER}
+# Those who set a passing score; never the same person as one who sees how groups fare under it.
+CUT_ROLES = {Role.ANALYST, Role.APPROVER}
 
 
 class Area(StrEnum):
@@ -34,6 +37,7 @@ class Area(StrEnum):
     SCHEDULER = "scheduler"
     AUDITOR = "auditor"
     OPERATOR = "operator"
+    VALIDATION = "validation"
     PUBLIC = "public"
 
 
@@ -44,10 +48,11 @@ ROLES_OF_AREA = {
     Area.SCHEDULER: {Role.SCHEDULER},
     Area.AUDITOR: {Role.AUDITOR},
     Area.OPERATOR: {Role.OPERATOR},
+    Area.VALIDATION: {Role.VALIDATION_ANALYST},
     Area.PUBLIC: set(),
 }
 
-STAFF_AREAS = (Area.PROCTOR, Area.ANALYST, Area.SCHEDULER, Area.AUDITOR, Area.OPERATOR)
+STAFF_AREAS = (Area.PROCTOR, Area.ANALYST, Area.SCHEDULER, Area.AUDITOR, Area.OPERATOR, Area.VALIDATION)
 
 
 def first_page(area: Area) -> str:

@@ -104,10 +104,19 @@ def acts() -> dict[str, str]:
         "key.seen": _("Key looked at"),
         "key.item_seen": _("Item looked at, with its key"),
         "scores.made": _("Scores made"),
+        "scenario.kept": _("Scenario of a passing score kept"),
+        "scenario.removed": _("Scenario of a passing score removed"),
+        "judged-ratings.kept": _("Judges' ratings of the items kept"),
         "passing_score.proposed": _("Passing score proposed"),
         "passing_score.approved": _("Passing score approved, results released"),
         "passing_score.withdrawn": _("Passing score withdrawn"),
         "passing_score.superseded": _("Passing score superseded"),
+        "passing_score.countersigned": _("Passing score countersigned: alternatives were weighed"),
+        "demographics.kept": _("Voluntary answers about groups taken in"),
+        "impact.seen": _("Impact on groups looked at"),
+        "impact.exported": _("Impact on groups exported"),
+        "dif.seen": _("Items compared between groups"),
+        "dif.item_seen": _("Item looked at, with its key and groups"),
         "result.letter_sent_again": _("Letter about a result sent again"),
         "results.exported": _("Results exported"),
         "interviews.invited": _("Candidates invited to interviews"),
@@ -160,6 +169,7 @@ def roles() -> dict[str, str]:
         "item_writer": _("item writer"),
         "item_reviewer": _("item reviewer"),
         "fairness_reviewer": _("fairness reviewer"),
+        "validation_analyst": _("validation analyst"),
     }
 
 
