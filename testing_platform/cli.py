@@ -13,12 +13,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from testing_platform import __version__, assets, clock, errors
+from testing_platform.accounts.rules import CUT_ROLES, Role
 from testing_platform.audit import cli as audit_cli
 from testing_platform.delivery import cli as delivery_cli
 from testing_platform.itembank import cli as itembank_cli
 from testing_platform.itembank import form_cli
 from testing_platform.proctor import cli as proctor_cli
 from testing_platform.scoring import cli as scoring_cli
+from testing_platform.scoring import impact_cli
 from testing_platform.scoring.analysis import cli as analysis_cli
 from testing_platform.settings import FaultySetting, Settings
 
@@ -159,7 +161,7 @@ def user() -> None:
     "roles",
     multiple=True,
     required=True,
-    type=click.Choice(["proctor", "lead_proctor", "facility_proctor", "analyst", "approver", "scheduler", "auditor", "operator"]),
+    type=click.Choice([str(role) for role in Role if role is not Role.CANDIDATE]),
 )
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
@@ -171,6 +173,10 @@ def user_add(settings: Settings, name: str, email: str, roles: tuple[str, ...], 
     from testing_platform.accounts import rules, service
     from testing_platform.bus import open_database
 
+    if Role.VALIDATION_ANALYST in roles and CUT_ROLES & {Role(role) for role in roles}:
+        raise click.UsageError(
+            "who sees how groups fare sets no passing score: validation_analyst is never given together with analyst or approver"
+        )
     assert models.metadata.tables
     upgrade(settings)
     opened = open_database(settings)
@@ -296,6 +302,7 @@ main.add_command(audit_cli.audit)
 audit_cli.audit.add_command(delivery_cli.receipt)
 main.add_command(scoring_cli.results)
 main.add_command(analysis_cli.scoring)
+analysis_cli.scoring.add_command(impact_cli.demographics)
 main.add_command(itembank_cli.items)
 main.add_command(form_cli.forms_group)
 main.add_command(proctor_cli.vision)

@@ -30,6 +30,7 @@ WHY = {
     "not-a-count": "“{value}” is no whole number",
     "nobody": "a group of nobody has no rate",
     "more-than-all": "{passed} passed of {n}",
+    "unknown-code": "“{value}” is none of {known}; leave it blank where nothing was said",
     "one-group": "names one group alone; impact compares two or more",
 }
 

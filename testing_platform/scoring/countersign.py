@@ -1,0 +1,52 @@
+"""What the two signatures under a passing score have to do with the third person, who sees how groups fare. No figure of a group is read here."""
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from testing_platform.accounts.models import Person
+from testing_platform.examinations.models import Administration
+from testing_platform.scoring import impact_rules as rules
+from testing_platform.scoring.impact_models import Countersignature, Demographics, GroupView
+from testing_platform.scoring.models import PassingScoreDecision
+
+
+def holds_answers(session: Session, administration: Administration) -> bool:
+    """Whether candidates of the administration said anything of themselves."""
+    return (
+        session.scalars(select(Demographics.person_id).where(Demographics.administration_id == administration.id).limit(1)).first()
+        is not None
+    )
+
+
+def is_required(session: Session, administration: Administration) -> bool:
+    said = rules.GroupPolicy.of(administration.examination.bulletin.content).countersign_required
+    return holds_answers(session, administration) if said is None else said
+
+
+def of_decision(session: Session, decision: PassingScoreDecision) -> Countersignature | None:
+    return session.scalars(select(Countersignature).where(Countersignature.decision_id == decision.id)).first()
+
+
+def is_due(session: Session, decision: PassingScoreDecision) -> bool:
+    """Whether the proposal cannot be approved yet for want of it."""
+    return is_required(session, decision.administration) and of_decision(session, decision) is None
+
+
+def check_saw_nothing(session: Session, administration: Administration, person: Person) -> None:
+    """Raises SawGroups for who has looked at the groups."""
+    if session.get(GroupView, (administration.id, person.id)) is not None:
+        raise rules.SawGroups
+
+
+def decided_by(person: Person) -> ColumnElement[bool]:
+    """Of decisions: those that the person proposed, approved or sent back."""
+    made = PassingScoreDecision
+    return or_(made.proposed_by_id == person.id, made.approved_by_id == person.id, made.withdrawn_by_id == person.id)
+
+
+def check_may_see(session: Session, administration: Administration, person: Person) -> None:
+    """Raises SetsTheCut."""
+    decided = session.scalars(
+        select(PassingScoreDecision.id).where(PassingScoreDecision.administration_id == administration.id, decided_by(person)).limit(1)
+    ).first()
+    rules.check_apart(person.roles, decided is not None)
