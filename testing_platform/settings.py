@@ -19,6 +19,9 @@ class UnknownSetting(FaultySetting):
     pass
 
 
+HELP_HOURS = {"en": "Monday to Saturday, 7:00 am to 7:00 pm", "es": "de lunes a sábado, de 7:00 a 19:00"}
+
+
 @dataclass(frozen=True)
 class Settings:
     data: Path = field(default_factory=lambda: Path.home() / ".local/share/testing-platform")
@@ -28,7 +31,8 @@ class Settings:
     public_url: str = "http://localhost:8000"
     city_name: str = "City of Larkspur"
     help_phone: str = "555-0100"
-    help_hours: str = "Monday to Saturday, 7:00 am to 7:00 pm"
+    help_hours: str = HELP_HOURS["en"]
+    help_hours_es: str = ""  # empty: as `help_hours`
     help_email: str = "testing-help@larkspur.example.gov"
     zone: str = "America/Los_Angeles"
     smtp_url: str = ""  # smtp://user:password@host:port or smtps://…; empty keeps mail in the outbox
@@ -45,6 +49,12 @@ class Settings:
     # Processes that look for flags in the cameras' pictures; 0 switches that off.
     vision_workers: int = field(default_factory=lambda: max(1, (os.cpu_count() or 2) - 1))
     vision_file: Path | None = None  # a TOML file with numbers of the detectors that differ from the defaults
+
+    def hours_in(self, language: str) -> str:
+        """When the help desk is there, in the words of a language where the installation has them."""
+        if language == "es" and self.help_hours_es:
+            return self.help_hours_es
+        return HELP_HOURS.get(language, self.help_hours) if self.help_hours == HELP_HOURS["en"] else self.help_hours
 
     @classmethod
     def load(cls, **given: object) -> "Settings":

@@ -99,3 +99,15 @@ def test_processes_that_start_together_agree_on_one_key(tmp_path):
     code = f"from pathlib import Path; from testing_platform.settings import Settings; print(Settings(data=Path({str(tmp_path)!r})).secret.hex())"
     children = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(4)]
     assert len({child.communicate(timeout=30)[0] for child in children}) == 1
+
+
+def test_the_hours_of_the_help_desk_are_in_the_language_of_the_page_where_they_are_known(tmp_path):
+    assert Settings(data=tmp_path).hours_in("es") == "de lunes a sábado, de 7:00 a 19:00"
+    assert Settings(data=tmp_path).hours_in("en") == "Monday to Saturday, 7:00 am to 7:00 pm"
+    own = Settings(data=tmp_path, help_hours="weekdays 8 to 5")
+    assert own.hours_in("es") == own.hours_in("en") == "weekdays 8 to 5"
+    assert (
+        Settings(data=tmp_path, help_hours="weekdays 8 to 5", help_hours_es="de lunes a viernes, de 8 a 17")
+        .hours_in("es")
+        .startswith("de lunes")
+    )

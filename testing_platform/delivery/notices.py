@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask_babel import force_locale, format_date, format_time
+from flask_babel import force_locale, format_date, format_time, get_locale
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
@@ -44,7 +44,7 @@ def receipt(
                 _(
                     "Please keep this message. Questions? Call the help desk at %(phone)s (%(hours)s).",
                     phone=settings.help_phone,
-                    hours=settings.help_hours,
+                    hours=settings.hours_in(get_locale().language),
                 ),
                 _(
                     "%(city)s, Personnel Department. The City is an equal opportunity employer. To ask for an accommodation, call the same number.",
@@ -63,7 +63,7 @@ def sign_in_link(session: Session, settings: Settings, person: Person, address: 
                 _("Hello %(name)s,", name=person.name),
                 _("Open this link to sign in to your test. It works once, for 30 minutes:") + "\n" + address,
                 _("If you did not ask for it, you need do nothing. Nobody can sign in without this mail."),
-                _("Questions? Call the help desk at %(phone)s (%(hours)s).", phone=settings.help_phone, hours=settings.help_hours),
+                _("Questions? Call the help desk at %(phone)s (%(hours)s).", phone=settings.help_phone, hours=settings.hours_in(get_locale().language)),
             ]
         )
         subject = _("Your sign-in link")

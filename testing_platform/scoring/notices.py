@@ -8,7 +8,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from flask_babel import force_locale, format_date, format_time
+from flask_babel import force_locale, format_date, format_time, get_locale
 from flask_babel import gettext as _
 from icalendar import Calendar, Event, Timezone, vCalAddress
 from sqlalchemy.orm import Session
@@ -71,7 +71,7 @@ def closing(settings: Settings, person: Person) -> list[str]:
         _(
             "Questions? Call the help desk at %(phone)s (%(hours)s). Please do not answer this mail: nobody reads the replies.",
             phone=settings.help_phone,
-            hours=settings.help_hours,
+            hours=settings.hours_in(get_locale().language),
         ),
         _(
             "%(city)s, Personnel Department. The City is an equal opportunity employer. To ask for an accommodation, call the same number.",

@@ -277,7 +277,7 @@ def _shared() -> dict[str, Any]:
         "city_name": settings.city_name,
         "lang": language(),
         "languages": LANGUAGES,
-        "help": {"phone": settings.help_phone, "hours": settings.help_hours, "email": settings.help_email},
+        "help": {"phone": settings.help_phone, "hours": settings.hours_in(language()), "email": settings.help_email},
         "person": person,
         "person_name": person.name if person else "",
         "demo": settings.demo,

@@ -253,6 +253,7 @@ def test_a_message_to_a_seat_an_end_that_two_people_decide_and_a_free_seat(windo
     lead.page.get_by_role("button", name="Confirm: end this test").click()
     candidate.page.wait_for_url("**/receipt")
     expect(candidate.page.locator("h1")).to_have_text("Your test was stopped")
+    expect(candidate.page.get_by_role("heading", name="What happens next")).to_have_count(0)
     assert (candidate.attempt().state, candidate.chosen()) == ("terminated", {1: "a"})
 
     proctor.page.reload()
