@@ -24,6 +24,7 @@ from testing_platform.itembank.models import Bank, Form, FormSlot, Item, ItemVer
 from testing_platform.itembank.rules import Content, Kind, Option
 from testing_platform.proctor import room_service
 from testing_platform.scoring import rules as scoring_rules
+from testing_platform.scoring import rulings
 from testing_platform.scoring import service as scoring
 from testing_platform.scoring.models import PassingScoreDecision
 
@@ -250,20 +251,22 @@ def handed_in(session: Session, where: TestSession, right: int, now: datetime = 
     return found
 
 
-def proposed(session: Session, where: TestSession, cut: int, now: datetime) -> PassingScoreDecision:
-    """The first signature under a passing score for those who have handed in, the second still missing."""
+def proposed(session: Session, where: TestSession, cut: int, now: datetime, hold_harmless: bool = False) -> PassingScoreDecision:
+    """The first signature under a passing score for those who have handed in, the second still missing. Unless said, nobody is held harmless."""
     analyst = person(session, Role.ANALYST, now=now)
     one = where.administration
     scoring.end_sessions(session, one, analyst, now)
     scoring.lock_key(session, one, analyst, now)
     scoring.run(session, one, analyst, now)
     inputs = scoring_rules.Inputs(vacancies_now=1, vacancies_expected=0, below_reason="A short form.", rates_reason="A made-up one.")
-    return scoring.propose(session, one, analyst, cut, inputs, "Enough for the vacancies.", now)
+    return scoring.propose(
+        session, one, analyst, cut, inputs, "Enough for the vacancies.", now, hold_harmless=hold_harmless, taken_back_reason="It was wrong."
+    )
 
 
-def decided(session: Session, where: TestSession, cut: int, now: datetime) -> PassingScoreDecision:
+def decided(session: Session, where: TestSession, cut: int, now: datetime, hold_harmless: bool = False) -> PassingScoreDecision:
     """Both signatures: from now on there are results."""
-    return scoring.approve(session, proposed(session, where, cut, now), person(session, Role.APPROVER, now=now), now)
+    return scoring.approve(session, proposed(session, where, cut, now, hold_harmless), person(session, Role.APPROVER, now=now), now)
 
 
 @dataclass
@@ -301,6 +304,8 @@ def everyone(session: Session, now: datetime) -> Everyone:
     }
     blueprint = forms.keep_blueprint(session, session.get_one(Bank, form.bank_id), document, now)
     forms.ask(session, blueprint, 1, 1, now)
+    # Experts are asked about an item, by somebody else.
+    rulings.ask(session, found.sessions["here"].administration, person(session, Role.ANALYST, now=now), {1: []}, now)
     # One administration is through: two people have signed its passing score.
     found.sessions["released"] = place(session, now)
     found.attempts["released"] = handed_in(session, found.sessions["released"], ITEMS, now)

@@ -26,6 +26,8 @@ OPERATOR = frozenset({Role.OPERATOR})
 VALIDATION = frozenset({Role.VALIDATION_ANALYST})
 WRITERS = frozenset({Role.ITEM_WRITER, Role.ANALYST})
 REVIEWERS = frozenset({Role.ITEM_REVIEWER, Role.FAIRNESS_REVIEWER})
+# Who may be asked about an item's key without having seen it.
+EXPERTS = frozenset({Role.ITEM_REVIEWER, Role.ANALYST})
 BANK = ANALYSTS | WRITERS | REVIEWERS
 
 
@@ -84,6 +86,9 @@ TABLE: dict[str, Line] = {
     "key.see": Line(ANALYSTS, "administration"),
     "key.change": Line(ANALYST, "administration"),
     "key.lock": Line(ANALYST, "administration"),
+    # The key itself is not on the experts' pages.
+    "panel.home": Line(EXPERTS),
+    "panel.rule": Line(EXPERTS, "panel_item"),
     "score.see": Line(ANALYSTS, "administration"),
     "score.run": Line(ANALYST, "administration"),
     "passing_score.see": Line(ANALYSTS, "administration"),

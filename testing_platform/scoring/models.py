@@ -24,14 +24,60 @@ class Key(Base):
     number: Mapped[int]
     # By slot, as text: {"1": ["b"], "2": ["a", "c"]}; any of the listed options is right.
     entries: Mapped[dict[str, Any]]
-    # What differs from the version before: [{"slot", "before", "after", "reason"}], empty for the form's own key. With the lock come the
-    # slots that a figure pointed at and whose key stays: before and after are the same, and the reason says why.
+    # What differs from the version before: [{"slot", "ruling", "before", "after", "reason"}], empty for the form's own key. With the lock come
+    # the slots that a figure pointed at and whose key stays: before and after are the same, there is no ruling, and the reason says why.
     changes: Mapped[list[Any]]
     digest: Mapped[str]
     made_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     made_at: Mapped[datetime]
     locked_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     locked_at: Mapped[datetime | None]
+
+
+class PanelItem(Base):
+    """An item of whose key an analyst asks subject experts, who have not seen it."""
+
+    __tablename__ = "panel_items"
+    __table_args__ = (UniqueConstraint("administration_id", "slot"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    administration_id: Mapped[int] = mapped_column(ForeignKey("administrations.id"))
+    slot: Mapped[int]
+    # Why a person should look at it, by the figures of that day; empty where the analyst asks for a reason of their own.
+    flags: Mapped[list[Any]]
+    # How many rulings close the question, as the bulletin had it when it was put.
+    wanted: Mapped[int]
+    asked_by_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    asked_at: Mapped[datetime]
+    administration: Mapped[Administration] = relationship()
+    rulings: Mapped[list["PanelRuling"]] = relationship(order_by="PanelRuling.place")
+
+
+class PanelRuling(Base):
+    """What one expert said of an item, without its key and without the other's ruling before them. It is never changed."""
+
+    __tablename__ = "panel_rulings"
+    __table_args__ = (
+        UniqueConstraint("panel_item_id", "person_id"),
+        UniqueConstraint("panel_item_id", "place"),
+        CheckConstraint("verdict IN ('keep', 'drop')", name="verdict_is_known"),
+        CheckConstraint("reason != ''", name="has_its_reason"),
+        CheckConstraint("place >= 1", name="place_counts_from_one"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    panel_item_id: Mapped[int] = mapped_column(ForeignKey("panel_items.id"))
+    person_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    # The first ruling, the second: no more of them than are wanted, whoever presses at once.
+    place: Mapped[int]
+    verdict: Mapped[str]
+    # Which answers can be defended, in the spelling of a key's entry; of an item to be dropped perhaps none.
+    answers: Mapped[list[Any]]
+    reason: Mapped[str]
+    # Whether this person had seen the key in the bank before, as those who reviewed the item have.
+    knew_key: Mapped[bool]
+    at: Mapped[datetime]
+    person: Mapped[Person] = relationship(lazy="joined")
 
 
 class ScoreRun(Base):
@@ -114,6 +160,7 @@ class QualifyingResult(Base):
     __table_args__ = (
         UniqueConstraint("decision_id", "attempt_id"),
         CheckConstraint("outcome IN ('PASS', 'FAIL')", name="outcome_is_known"),
+        CheckConstraint("NOT held OR outcome = 'PASS'", name="held_passes"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -121,6 +168,8 @@ class QualifyingResult(Base):
     attempt_id: Mapped[int] = mapped_column(ForeignKey("attempts.id"), index=True)
     person_id: Mapped[int] = mapped_column(ForeignKey("people.id"), index=True)
     outcome: Mapped[str]
+    # Below the cut of this decision, but passed under the one that it supersedes, and held harmless.
+    held: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     released_at: Mapped[datetime]
     # When the result's mail was put into the outbox.
     mailed_at: Mapped[datetime | None]

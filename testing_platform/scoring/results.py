@@ -1,7 +1,7 @@
 """What follows from two signatures: who passed, the letters about it, the interviews. The caller owns the transaction."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -23,6 +23,7 @@ from testing_platform.notices.models import Notice
 from testing_platform.scoring import dates, interviews, notices
 from testing_platform.scoring.interviews import Plan, Slot
 from testing_platform.scoring.models import InterviewInvitation, InterviewPlan, PassingScoreDecision, QualifyingResult
+from testing_platform.scoring.rules import Change
 from testing_platform.settings import Settings
 
 
@@ -674,6 +675,28 @@ def told(session: Session, decision: PassingScoreDecision) -> list[Told]:
         Told(attempt_id, name, email, number or "", outcome or "TAKEN_BACK", (state or "sent") if mailed_at or not outcome else "unwritten")
         for attempt_id, name, email, number, outcome, mailed_at, state in rows
     ]
+
+
+@dataclass(frozen=True)
+class Affected:
+    """One whose result changes, or would but for being held harmless. There is no score in it."""
+
+    attempt_id: int
+    name: str
+    candidate_number: str
+    change: Change
+
+
+def affected(session: Session, changes: Mapping[int, Change]) -> list[Affected]:
+    """By candidate number."""
+    some = [attempt_id for attempt_id, change in changes.items() if change is not Change.NONE]
+    rows = session.execute(
+        select(Attempt.id, Person.name, Person.candidate_number)
+        .join(Person, Person.id == Attempt.person_id)
+        .where(Attempt.id.in_(some))
+        .order_by(Person.candidate_number, Attempt.id)
+    )
+    return [Affected(attempt_id, name, number or "", changes[attempt_id]) for attempt_id, name, number in rows]
 
 
 def send_letter_again(session: Session, attempt: Attempt, email: str, by: Person, now: datetime) -> Notice:

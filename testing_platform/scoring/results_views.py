@@ -10,11 +10,12 @@ from testing_platform import errors
 from testing_platform.accounts import service as accounts
 from testing_platform.accounts.permissions import allowed
 from testing_platform.accounts.rules import Role
+from testing_platform.audit import service as audit
 from testing_platform.delivery.models import Attempt
 from testing_platform.examinations import views as examinations
 from testing_platform.examinations.models import Administration
-from testing_platform.scoring import exports, results
-from testing_platform.web.frame import recorded, row_number
+from testing_platform.scoring import exports, queries, results, rulings, service
+from testing_platform.web.frame import own_transactions, recorded, row_number
 
 bp = Blueprint("results", __name__, url_prefix="/analyst")
 KIND = "pass_fail"
@@ -37,6 +38,7 @@ def _page(one: Administration, problem: dict[str, Any] | None = None) -> str:
         decision=decision,
         outcomes=Counter(row.outcome for row in told),
         letters=Counter(row.letter for row in told),
+        changed=service.counted(service.changes_by(g.session, decision)) if decision else {},
         undelivered=[row for row in told if row.letter == "failed"],
         url=f"/analyst/administrations/{one.id}",
         formats=exports.FORMATS[KIND],
@@ -44,6 +46,43 @@ def _page(one: Administration, problem: dict[str, Any] | None = None) -> str:
         is_analyst=Role.ANALYST in g.person.roles,
         problem=problem or {},
     )
+
+
+@bp.get("/administrations/<int:administration_id>/results/changes")
+@own_transactions
+@allowed("result.list")
+def changes(one: Administration) -> Any:
+    """By name: whose result a superseding decision changes, or a key that has not scored yet would at the passing score in force."""
+    in_force = results.released(g.session, one.id)
+    number = request.args.get("number", "")
+    decision = next((made for made in queries.decisions(g.session, one) if str(made.number) == number and made.supersedes_id), None)
+    if number and decision is None:
+        raise errors.NotFound
+    key, holds = None, rulings.review_policy(one).hold_harmless
+    if decision is not None:
+        found, holds = service.changes_by(g.session, decision), service.holds_harmless(decision)
+    else:
+        key = service.form_key(g.session, one, g.now)
+        raw = rulings.scored(service.entries_of(key), service.gather(g.session, one, g.now))
+        found = service.changes_of(g.session, in_force, raw, in_force.cut, holds)
+    examinations.rail("administrations")
+    page = render_template(
+        "scoring/changes.html",
+        administration=one,
+        url=f"/analyst/administrations/{one.id}",
+        decision=decision,
+        in_force=in_force,
+        key=key,
+        holds=holds,
+        rows=results.affected(g.session, found),
+        letters={row.attempt_id: row.letter for row in results.told(g.session, in_force)} if decision is in_force else {},
+        counts=service.counted(found),
+    )
+    about, person_id = f"administration:{one.id}", g.person.id
+    g.session.close()
+    with current_app.db.write() as session:  # type: ignore[attr-defined]
+        audit.record(session, "results.changes_seen", about, g.now, person_id, decision=number or None)
+    return page
 
 
 @bp.post("/administrations/<int:administration_id>/results/letter")

@@ -5,13 +5,17 @@ probability is compared with its limit by multiplying out.
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from enum import StrEnum
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from testing_platform import errors
+from testing_platform.scoring.likely import Beta, Certain, Likely, Share
 
 # An entry of a key: the options that are right. No option: the slot is dropped and lowers the maximum. EVERYONE: each candidate has it right.
 Entries = Mapping[int, Sequence[str]]
@@ -74,6 +78,145 @@ def histogram(scores: Iterable[int], most: int) -> list[int]:
     for score in scores:
         counts[score] += 1
     return counts
+
+
+# --- rulings on the key ---------------------------------------------------------------------------------------------------------------------
+
+
+class Ruling(StrEnum):
+    """What is ruled about the key of one item, once candidates have answered it."""
+
+    CHANGE = "change"  # these answers are right, in place of those that were
+    ALSO = "also"  # these answers are right too
+    CREDIT = "credit"  # every candidate has it right, those too who left it blank
+    DROP = "drop"  # it counts for nobody, and the greatest raw score is one less
+
+
+def ruled(before: Sequence[str], how: Ruling, answers: Sequence[str]) -> list[str]:
+    """The entry that a ruling makes out of the one before; `answers` are those that it names."""
+    match how:
+        case Ruling.DROP:
+            return list(DROPPED)
+        case Ruling.CREDIT:
+            return [EVERYONE]
+        case Ruling.ALSO if EVERYONE not in before:
+            return list(dict.fromkeys([*before, *answers]))
+    return list(answers)
+
+
+def ruling_between(before: Sequence[str], after: Sequence[str]) -> Ruling:
+    """What a change amounts to, whatever it was called: the entries decide."""
+    if not after:
+        return Ruling.DROP
+    if EVERYONE in after:
+        return Ruling.CREDIT
+    return Ruling.ALSO if before and set(before) < set(after) else Ruling.CHANGE
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What other raw scores do at one cut: how many pass before and after, and how many move either way."""
+
+    cut: int
+    passed: int
+    passes: int
+    gained: int  # fail → pass
+    lost: int  # pass → fail
+
+
+@dataclass(frozen=True)
+class Rescoring:
+    """Raw scores by two keys, of those who have both. `before` and `after` are the greatest raw scores."""
+
+    up: int
+    down: int
+    same: int
+    before: int
+    after: int
+    shifts: list[Shift]
+
+
+def rescoring(before: Mapping[int, int], after: Mapping[int, int], maxima: tuple[int, int], cuts: Iterable[int]) -> Rescoring:
+    """Both directions, by attempt, at each of the cuts as they stand: a cut is a raw score and does not move with the maximum."""
+    pairs = [(before[attempt], after[attempt]) for attempt in before.keys() & after.keys()]
+    up, down = sum(new > old for old, new in pairs), sum(new < old for old, new in pairs)
+    shifts = [
+        Shift(
+            cut,
+            sum(old >= cut for old, _ in pairs),
+            sum(new >= cut for _, new in pairs),
+            sum(old < cut <= new for old, new in pairs),
+            sum(new < cut <= old for old, new in pairs),
+        )
+        for cut in cuts
+    ]
+    return Rescoring(up, down, len(pairs) - up - down, *maxima, shifts)
+
+
+class Change(StrEnum):
+    """What a superseding decision does to one result."""
+
+    GAINED = "gained"  # did not pass, and passes now
+    LOST = "lost"  # passed, and does not pass any more
+    HELD = "held"  # passed, is below the cut now, and keeps the result: held harmless
+    NEW = "new"  # had no result
+    GONE = "gone"  # had a result, and the test is not scored any more
+    NONE = "none"
+
+
+def outcome(raw: int, cut: int, before: str | None, hold_harmless: bool) -> tuple[str, bool]:
+    """PASS or FAIL, and whether it is PASS because nobody who passed is taken back."""
+    if raw >= cut:
+        return "PASS", False
+    held = hold_harmless and before == "PASS"
+    return ("PASS", True) if held else ("FAIL", False)
+
+
+def change_between(before: str | None, after: str | None, held: bool) -> Change:
+    if held:
+        return Change.HELD
+    if before == after:
+        return Change.NONE
+    if before is None:
+        return Change.NEW
+    if after is None:
+        return Change.GONE
+    return Change.GAINED if after == "PASS" else Change.LOST
+
+
+REVIEW_SOURCES = {
+    "experts": "the department's choice: two subject experts, so that one may differ (docs/scoring.md, The key review panel)",
+    "hold_harmless": "the department's choice, on the side of those who were told that they passed (docs/scoring.md, Hold harmless)",
+}
+
+
+@dataclass(frozen=True)
+class KeyReview:
+    """The rules of the key review, which the bulletin's `[policy.key_review]` may set."""
+
+    experts: int = 2
+    hold_harmless: bool = True  # whoever passed keeps the result through a rescoring, unless the decision says otherwise
+    sources: Mapping[str, str] = field(default_factory=lambda: dict(REVIEW_SOURCES))
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "KeyReview":
+        """Raises FaultyInputs for a number of experts that cannot be one."""
+        said = {name: settings[name] for name in REVIEW_SOURCES if name in settings}
+        if not 1 <= int(said.get("experts", cls.experts)) <= 9:
+            raise FaultyInputs(name="experts", value=str(said["experts"])[:40], why="not-a-count")
+        return cls(**said, sources=REVIEW_SOURCES | {name: settings.get("source", REVIEW_SOURCES[name]) for name in said})
+
+
+class Verdict(StrEnum):
+    """What a subject expert says of an item without having seen its key."""
+
+    KEEP = "keep"  # it stays in the test, with these answers
+    DROP = "drop"
+
+
+def agree(rulings: Sequence[tuple[str, Sequence[str]]]) -> bool:
+    """Whether all experts said the same: the same verdict, and where the item stays the same answers."""
+    return len({(verdict, frozenset(answers) if verdict == Verdict.KEEP else None) for verdict, answers in rulings}) <= 1
 
 
 # --- items ---------------------------------------------------------------------------------------------------------------------------------
@@ -153,10 +296,21 @@ SOURCES = {
     "attend": "starting value until past administrations are recorded (docs/scoring.md, The chooser)",
     "reach": "starting value until past administrations are recorded (docs/scoring.md, The chooser)",
     "appointed": "starting value until past administrations are recorded (docs/scoring.md, The chooser)",
+    "prior_did": "Jeffreys 1946: Beta(1/2, 1/2) where nothing is known of a share (docs/scoring.md, The chooser)",
+    "prior_not": "Jeffreys 1946: Beta(1/2, 1/2) where nothing is known of a share (docs/scoring.md, The chooser)",
 }
 # Each rate as (how many did, of how many) in the bulletin's rows of past administrations.
 PAST = {"attend": ("attended", "passed"), "reach": ("reached", "attended"), "appointed": ("appointed", "offered")}
+SHARES = tuple(PAST)
 FROM_BULLETIN = {"horizon_months": "vacancy_horizon_months", "reference_percent": "reference_percent"}
+
+
+@dataclass(frozen=True)
+class Cases:
+    """How many did, of how many past cases."""
+
+    did: int
+    of: int
 
 
 @dataclass(frozen=True)
@@ -171,35 +325,52 @@ class Policy:
     attend: Decimal = Decimal("0.85")
     reach: Decimal = Decimal("0.72")
     appointed: Decimal = Decimal("0.45")
+    # What was known of a share before any case, as cases that did and did not.
+    prior_did: Decimal = Decimal("0.5")
+    prior_not: Decimal = Decimal("0.5")
     sources: Mapping[str, str] = field(default_factory=lambda: dict(SOURCES))
+    # Of the rates that come from past administrations, and are not stated by the bulletin itself.
+    cases: Mapping[str, Cases] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Policy":
         """The defaults, over them the rates of past administrations, and over both what the bulletin's passing score policy says itself.
 
-        `past` has a row for each administration: passed, attended, reached, offered, appointed; `prior` is that of the rates, Beta(1, 1) if none is given.
+        `past` has a row for each administration: passed, attended, reached, offered, appointed; `prior` is that of the rates, Beta(1/2, 1/2) if none is given.
         """
         values: dict[str, Any] = {}
         sources = dict(SOURCES)
         past = settings.get("past", [])
-        prior: tuple[int, int] = tuple(settings.get("prior", (1, 1)))
+        if "prior" in settings:
+            settings = dict(settings) | dict(zip(("prior_did", "prior_not"), settings["prior"], strict=True))
+        prior = tuple(_decimal(name, settings.get(name, getattr(cls, name))) for name in ("prior_did", "prior_not"))
+        if min(prior) <= 0:
+            raise FaultyInputs(name="prior", value=f"{prior[0]} {prior[1]}", why="not-a-rate")
+        cases: dict[str, Cases] = {}
         for name, (did, of) in PAST.items():
-            successes, trials = (sum(row.get(count, 0) for row in past) for count in (did, of))
+            told = [row for row in past if did in row and of in row]
+            successes, trials = (sum(row[count] for row in told) for count in (did, of))
             if not 0 <= successes <= trials:
                 raise FaultyInputs(name=name, value=f"{successes} / {trials}", why="not-a-rate")
             if trials:
+                cases[name] = Cases(successes, trials)
                 values[name] = beta_rate(successes, trials, prior)
-                origin = "; ".join(dict.fromkeys(str(row["source"]) for row in past))
+                origin = "; ".join(dict.fromkeys(str(row["source"]) for row in told))
                 sources[name] = f"{successes} of {trials} in past administrations with the prior Beta({prior[0]}, {prior[1]}); {origin}"
         for name, default in cls().numbers().items():
             said = settings.get(FROM_BULLETIN.get(name, name))
             if said is not None:
                 values[name] = int(said) if isinstance(default, int) else _decimal(name, said)
                 sources[name] = str(settings.get("source") or sources[name])
-        return cls(**values, sources=sources)
+                cases.pop(name, None)
+        return cls(**values, sources=sources, cases=cases)
 
     def numbers(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in SOURCES}
+
+    @property
+    def prior(self) -> tuple[Decimal, Decimal]:
+        return self.prior_did, self.prior_not
 
 
 def _decimal(name: str, value: Any) -> Decimal:
@@ -214,6 +385,7 @@ def _decimal(name: str, value: Any) -> Decimal:
 
 RATES = ("attend", "reach", "appointed", "show")
 PLACES = Decimal("0.0001")
+MOST_CASES = 1_000_000
 MOST = 10_000  # vacancies, or eligibles listed, of one class: all is worked out person by person
 
 
@@ -231,6 +403,13 @@ class Inputs:
     show: Decimal = Decimal(1)  # share of those invited who take the test
     capacity: int | None = None  # interviews that the boards can hold
     minimum: int | None = None  # minimum competence as judged item by item (Angoff), a raw score
+    # The past cases that a rate comes from, where it does; a rate without them is taken as certain.
+    attend_did: int | None = None
+    attend_of: int | None = None
+    reach_did: int | None = None
+    reach_of: int | None = None
+    appointed_did: int | None = None
+    appointed_of: int | None = None
     rates_reason: str = ""  # why the rates are not the department's own
     below_reason: str = ""  # why the cut lies below chance or below minimum competence
 
@@ -238,13 +417,28 @@ class Inputs:
     def vacancies(self) -> int:
         return self.vacancies_now + self.vacancies_expected
 
+    def cases(self, name: str) -> Cases | None:
+        did, of = getattr(self, f"{name}_did"), getattr(self, f"{name}_of")
+        return None if did is None or of is None else Cases(did, of)
+
+    @property
+    def uncertain(self) -> bool:
+        return any(self.cases(name) for name in SHARES)
+
+    def share(self, name: str, prior: tuple[Decimal, Decimal]) -> Share:
+        """What is known of a rate: with k of n past cases Beta(k + prior, n - k + prior)."""
+        cases = self.cases(name)
+        if cases is None:
+            return Certain(Fraction(getattr(self, name)))
+        return Beta(cases.did + Fraction(prior[0]), cases.of - cases.did + Fraction(prior[1]))
+
     def told(self) -> dict[str, Any]:
         # Rates in one spelling: 0.5 and 0.50 are the same.
         return {name: str(value.quantize(PLACES)) if isinstance(value, Decimal) else value for name, value in asdict(self).items()}
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> "Inputs":
-        """From what was stored or sent. Raises FaultyInputs, naming the number."""
+    def of(cls, said: Mapping[str, Any], prior: tuple[Decimal, Decimal] = (Policy.prior_did, Policy.prior_not)) -> "Inputs":
+        """From what was stored or sent. A rate whose past cases are told is theirs. Raises FaultyInputs, naming the number."""
         values: dict[str, Any] = {}
         for name in ("vacancies_now", "vacancies_expected", "listed", "capacity", "minimum"):
             value = said.get(name)
@@ -265,9 +459,31 @@ class Inputs:
             if rate != rate.quantize(PLACES):
                 raise FaultyInputs(name=name, value=str(said[name])[:40], why="too-many-places")
             values[name] = rate
+        for name in SHARES:
+            cases = _cases(said, name)
+            if cases is not None:
+                values |= {f"{name}_did": cases.did, f"{name}_of": cases.of, name: beta_rate(cases.did, cases.of, prior)}
         for name in ("rates_reason", "below_reason"):
             values[name] = str(said.get(name) or "").strip()[:2000]
         return cls(**values)
+
+
+def _cases(said: Mapping[str, Any], name: str) -> Cases | None:
+    """Both numbers or neither."""
+    told = {which: said.get(f"{name}_{which}") for which in ("did", "of")}
+    if all(value in (None, "") for value in told.values()):
+        return None
+    found = {}
+    for which, value in told.items():
+        if value in (None, ""):
+            raise FaultyInputs(name=f"{name}_{which}", why="missing")
+        number = _decimal(f"{name}_{which}", value)
+        if number != number.to_integral_value() or not 0 <= number <= MOST_CASES:
+            raise FaultyInputs(name=f"{name}_{which}", value=str(value)[:40], why="not-cases")
+        found[which] = int(number)
+    if found["did"] > found["of"]:
+        raise FaultyInputs(name=f"{name}_did", value=f"{found['did']} / {found['of']}", why="more-than-cases")
+    return Cases(**found) if found["of"] else None
 
 
 def ceiling(value: Fraction) -> int:
@@ -367,6 +583,8 @@ class Row:
     eligibles: Decimal
     appointments: Decimal
     probability: Decimal
+    # The same with the rates taken as certain.
+    certain: Decimal
 
     def told(self) -> dict[str, Any]:
         return {name: str(value) if isinstance(value, Decimal) else value for name, value in asdict(self).items()}
@@ -390,8 +608,17 @@ class Statistics:
         return self.variance * (1 - min(Fraction(1), max(Fraction(0), self.kr21 or Fraction(0))))
 
     def within_sem(self, counts: Sequence[int], cut: int) -> int:
-        """How many raw scores lie within one SEM of the cut, on both sides."""
-        return sum(count for raw, count in enumerate(counts) if (raw - cut) ** 2 <= self.sem_squared)
+        return within(counts, cut, self.sem_squared)
+
+
+def csem_squared(cut: int, items: int) -> Fraction:
+    """Lord 1955: the error of measurement at a raw score, as of a binomial: x·(J - x)/(J - 1)."""
+    return Fraction(cut * (items - cut), items - 1) if items > 1 else Fraction(0)
+
+
+def within(counts: Sequence[int], cut: int, squared: Fraction) -> int:
+    """How many raw scores lie within so much of the cut, on both sides."""
+    return sum(count for raw, count in enumerate(counts) if (raw - cut) ** 2 <= squared)
 
 
 def statistics(counts: Sequence[int]) -> Statistics:
@@ -445,8 +672,10 @@ class Choice:
     rows: list[Row]
     # Largest cut that enough pass. 0 where even all are not enough.
     point: int
-    # Largest cut by which the vacancies are filled with the assurance; none where even all passing does not give it. The rates are taken as certain.
+    # Largest cut by which the vacancies are filled with the assurance; none where even all passing does not give it.
     assured: int | None
+    # The same with the rates taken as certain.
+    assured_certain: int | None
     # How many passers give the assurance; none beyond those tested.
     assured_passers: int | None
     # How many passers are missing though all pass, and how many more to invite for them.
@@ -462,11 +691,13 @@ def choose(counts: Sequence[int], inputs: Inputs, policy: Policy) -> Choice:
     """The table over all cuts with the point cut and the assured cut."""
     taken = sum(counts)
     target = needed(inputs, policy)
-    chances = Chances(taken, inputs)
+    certain = Chances(taken, inputs)
+    chances = likely(taken, inputs, policy) if inputs.uncertain else certain
     both = Fraction(inputs.attend) * Fraction(inputs.reach)
     rows: list[Row] = []
     passers = taken
     for cut, at_cut in enumerate(counts):
+        known = certain.shown(passers)
         eligibles = passers * both + inputs.listed
         rows.append(
             Row(
@@ -476,13 +707,17 @@ def choose(counts: Sequence[int], inputs: Inputs, policy: Policy) -> Choice:
                 exact(passers * Fraction(inputs.attend)),
                 exact(eligibles),
                 exact(eligibles * Fraction(inputs.appointed)),
-                chances.shown(passers),
+                chances.shown(passers) if inputs.uncertain else known,
+                known,
             )
         )
         passers -= at_cut
     point = max((row.cut for row in rows if row.passers >= target.passers), default=0)
-    assured = max((row.cut for row in rows if chances.reaches(row.passers, policy.assurance)), default=None)
-    enough = next((n for n in range(taken + 1) if chances.reaches(n, policy.assurance)), None)
+    # The more pass, the likelier it is.
+    enough, enough_certain = (
+        bisect_left(range(taken + 1), True, key=partial(one.reaches, level=policy.assurance)) for one in (chances, certain)
+    )
+    assured, assured_certain = (max((row.cut for row in rows if row.passers >= n), default=None) for n in (enough, enough_certain))
     short = max(0, target.passers - taken)
     return Choice(
         list(counts),
@@ -490,11 +725,18 @@ def choose(counts: Sequence[int], inputs: Inputs, policy: Policy) -> Choice:
         rows,
         point,
         assured,
-        enough,
+        assured_certain,
+        enough if enough <= taken else None,
         short,
         ceiling(Fraction(short) / Fraction(inputs.show)),
         statistics(counts),
     )
+
+
+def likely(most: int, inputs: Inputs, policy: Policy) -> Likely:
+    """Of 0…most passers that the vacancies are filled, with what the past cases leave open about the rates."""
+    attend, reach, appointed = (inputs.share(name, policy.prior) for name in SHARES)
+    return Likely(most, inputs.vacancies, inputs.listed, attend, reach, appointed)
 
 
 def exact(value: Fraction) -> Decimal:
@@ -513,8 +755,8 @@ def check_cut(cut: int, most: int, at: Lines, inputs: Inputs, policy: Policy) ->
 
 
 def other_rates(inputs: Inputs, policy: Policy) -> list[str]:
-    """Rates that are not the department's own."""
-    return [name for name in ("attend", "reach", "appointed") if getattr(inputs, name) != getattr(policy, name)]
+    """Rates that are not the department's own, or not from its cases."""
+    return [name for name in SHARES if getattr(inputs, name) != getattr(policy, name) or inputs.cases(name) != policy.cases.get(name)]
 
 
 def below(cut: int, at: Lines, inputs: Inputs) -> list[str]:
@@ -527,9 +769,10 @@ def below(cut: int, at: Lines, inputs: Inputs) -> list[str]:
     return found
 
 
-def beta_rate(successes: int, trials: int, prior: tuple[int, int]) -> Decimal:
+def beta_rate(successes: int, trials: int, prior: Sequence[Decimal | int]) -> Decimal:
     """A rate out of past administrations: the mean of Beta(prior + what happened), to four places half up."""
-    return rounded(Fraction(successes + prior[0], trials + sum(prior)), 4)
+    did, did_not = map(Fraction, prior)
+    return rounded((successes + did) / (trials + did + did_not), 4)
 
 
 def percent(part: int, whole: int) -> Decimal:

@@ -1,7 +1,8 @@
 """What analysts and approvers do between the last submit and the results. The caller owns the transaction."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,8 +22,17 @@ from testing_platform.examinations.models import Administration, Appointment, Te
 from testing_platform.examinations.rules import Window
 from testing_platform.itembank import form_queries
 from testing_platform.itembank.models import FormSlot, ItemVersion
-from testing_platform.scoring import rules
-from testing_platform.scoring.models import Key, PassingScoreDecision, QualifyingResult, RawScore, ScoreRun
+from testing_platform.scoring import countersign, rules, scenarios
+from testing_platform.scoring.impact_rules import NotCountersigned
+from testing_platform.scoring.models import (
+    Key,
+    PanelItem,
+    PanelRuling,
+    PassingScoreDecision,
+    QualifyingResult,
+    RawScore,
+    ScoreRun,
+)
 
 
 class KeyInUse(errors.Refusal):
@@ -33,6 +43,12 @@ class KeyInUse(errors.Refusal):
 
 class KeyNotLocked(errors.Refusal):
     code = "key-not-locked"
+
+
+class OwnRuling(errors.Refusal):
+    """Who ruled on the item as one of its experts does not rule on its key too."""
+
+    code = "own-ruling"
 
 
 class StillRunning(errors.Refusal):
@@ -119,13 +135,18 @@ def _keep_key(
     changes: list[Any],
     person: Person | None,
     now: datetime,
+    before: str = "",
 ) -> Key:
+    """`before` is the digest of the version before. A ruling's digest covers who signed it, its reason and, through `before`, all rulings before it."""
+    said = [administration.form_id, number, entries]
+    if changes and person is not None:
+        said += [before, changes, person.id]
     key = Key(
         administration_id=administration.id,
         number=number,
         entries=entries,
         changes=changes,
-        digest=hashlib.sha256(canonical([administration.form_id, number, entries])).hexdigest(),
+        digest=hashlib.sha256(canonical(said)).hexdigest(),
         made_by_id=person.id if person else None,
         made_at=now,
     )
@@ -140,6 +161,7 @@ def _keep_key(
         number=number,
         digest=key.digest,
         slots=[change["slot"] for change in changes],
+        rulings=[str(change["ruling"]) for change in changes],
     )
     return key
 
@@ -155,9 +177,10 @@ def change_key(
     *,
     superseding: bool = False,
 ) -> Key:
-    """A new version, not locked, in which these answers to the slot are right: several, none ([], dropped) or all (["*"]).
+    """A ruling, signed by this person: a new version, not locked, in which these answers to the slot are right.
 
-    An answer is an option, or of a multiple item the options chosen together (`itembank.rules.together`).
+    Several, none ([], dropped) or all (["*"]). An answer is an option, or of a multiple item the options chosen together
+    (`itembank.rules.together`). What was made of the form's own key stays in the versions: entries are that key with the rulings in their order.
 
     Refused while a proposal rests on the key. Once a passing score is approved it takes `superseding`: what is published stays until a new
     decision with its own two signatures takes its place.
@@ -167,17 +190,25 @@ def change_key(
         raise KeyInUse(outcome=standing.outcome, number=standing.number)
     if not reason.strip():
         raise rules.ReasonMissing(what="key")
+    asked = select(PanelRuling.id).join(PanelItem).where(PanelItem.administration_id == administration.id, PanelItem.slot == slot)
+    if session.scalars(asked.where(PanelRuling.person_id == person.id)).first() is not None:
+        raise OwnRuling
     key = form_key(session, administration, now)
+    before = list(key.entries[str(slot)]) if str(slot) in key.entries else []
+    after = checked_entry(session, administration, slot, options)
+    if after == before:
+        raise rules.SameKey(slot=slot)
+    change = {"slot": slot, "ruling": rules.ruling_between(before, after), "before": before, "after": after, "reason": reason.strip()}
+    return _keep_key(session, administration, key.number + 1, {**key.entries, str(slot): after}, [change], person, now, key.digest)
+
+
+def checked_entry(session: Session, administration: Administration, slot: int, options: Sequence[str]) -> list[str]:
+    """The entry in its one spelling. Raises FaultyKey for a slot that the form has not and for an answer that the item has not."""
     version = versions_of(session, administration).get(slot)
     if version is None:
         raise rules.FaultyKey(slot=slot)
     given = [option["key"] for option in version.options] if version.choices.most is None else filter(version.choices.allow, options)
-    after = rules.check_entry(list(given), options)
-    before = list(key.entries[str(slot)])
-    if after == before:
-        raise rules.SameKey(slot=slot)
-    change = {"slot": slot, "before": before, "after": after, "reason": reason.strip()}
-    return _keep_key(session, administration, key.number + 1, {**key.entries, str(slot): after}, [change], person, now)
+    return rules.check_entry(list(given), options)
 
 
 def lock_key(
@@ -246,7 +277,7 @@ def gather(session: Session, administration: Administration, now: datetime) -> G
                 found.waiting += 1
             case _:
                 found.excluded.append({"attempt": attempt_id, "reason": standing})
-    for attempt_id, sheet in _sheets(session, administration, counting).items():
+    for attempt_id, sheet in sheets_of(session, administration, counting).items():
         # What is scored is what the candidate's receipt vouches for.
         if delivery.answers_digest(attempt_id, sheet) == counting[attempt_id]:
             found.sheets[attempt_id] = sheet
@@ -291,7 +322,7 @@ def _how_sealed_ended(session: Session, sealed: list[int]) -> dict[int, State]:
     return {attempt_id: targets[ends[kind]] for attempt_id, kind in rows if attempt_id is not None}
 
 
-def _sheets(session: Session, administration: Administration, counting: Iterable[int]) -> dict[int, dict[int, str]]:
+def sheets_of(session: Session, administration: Administration, counting: Iterable[int]) -> dict[int, dict[int, str]]:
     """The chosen options of each attempt, by delivery's own rule, out of one query over all responses."""
     said: dict[int, list[delivery.Said]] = {attempt_id: [] for attempt_id in counting}
     rows = session.execute(
@@ -436,6 +467,11 @@ def scores(session: Session, found: ScoreRun) -> list[int]:
     return list(session.scalars(select(RawScore.raw).where(RawScore.run_id == found.id).order_by(RawScore.raw)))
 
 
+def raw_scores(session: Session, found: ScoreRun) -> dict[int, int]:
+    """By attempt, for what is worked out of two runs; no page shows them."""
+    return dict(session.execute(select(RawScore.attempt_id, RawScore.raw).where(RawScore.run_id == found.id)).all())
+
+
 def standing_decision(session: Session, administration: Administration) -> PassingScoreDecision | None:
     """The proposal that waits for its second signature, else the approved decision."""
     found = session.scalars(
@@ -447,9 +483,24 @@ def standing_decision(session: Session, administration: Administration) -> Passi
 
 
 def propose(
-    session: Session, administration: Administration, person: Person, cut: int, inputs: rules.Inputs, rationale: str, now: datetime
+    session: Session,
+    administration: Administration,
+    person: Person,
+    cut: int,
+    inputs: rules.Inputs,
+    rationale: str,
+    now: datetime,
+    *,
+    hold_harmless: bool = True,
+    taken_back_reason: str = "",
+    against: Mapping[int, str] | None = None,
 ) -> PassingScoreDecision:
-    """The first signature: the cut with all that was before the proposer, whole. Nobody has passed or failed by it."""
+    """The first signature: the cut with all that was before the proposer, whole. Nobody has passed or failed by it.
+
+    One that supersedes says what becomes of those who passed and would be below the cut: held harmless, or taken back for a reason.
+    `against` says of each scenario that is kept and not proposed, by its id, why not.
+    """
+    countersign.check_saw_nothing(session, administration, person)
     found = newest_run(session, administration)
     if found is None or not is_current(session, administration, found, now):
         raise ScoresNotCurrent
@@ -463,13 +514,23 @@ def propose(
     if not shown.choice.statistics.taken:
         raise NothingToDecide
     rules.check_cut(cut, found.maximum, shown.lines, inputs, policy)
+    stored = shown.told(inputs, policy)
+    stored["alternatives"] = scenarios.set_aside(session, found, cut, inputs, against or {})
+    if standing is not None:
+        if not hold_harmless and not taken_back_reason.strip():
+            raise rules.ReasonMissing(what="taken_back")
+        stored["superseding"] = {
+            "hold_harmless": hold_harmless,
+            "reason": taken_back_reason.strip(),
+            **counted(changes_of(session, standing, raw_scores(session, found), cut, hold_harmless)),
+        }
     last = session.scalar(select(func.max(PassingScoreDecision.number)).where(PassingScoreDecision.administration_id == administration.id))
     decision = PassingScoreDecision(
         administration_id=administration.id,
         number=(last or 0) + 1,
         run_id=found.id,
         cut=cut,
-        inputs=shown.told(inputs, policy),
+        inputs=stored,
         table=[row.told() for row in shown.choice.rows],
         rationale=rationale.strip(),
         outcome="proposed",
@@ -500,6 +561,7 @@ class Weighed:
             "needed": {"eligibles": self.choice.needed.eligibles, "passers": self.choice.needed.passers},
             "point": self.choice.point,
             "assured": self.choice.assured,
+            "assured_certain": self.choice.assured_certain,
             "assured_passers": self.choice.assured_passers,
             "short": self.choice.short,
             "invite_more": self.choice.invite_more,
@@ -581,12 +643,15 @@ def withdraw(session: Session, decision: PassingScoreDecision, person: Person, r
 def approve(session: Session, decision: PassingScoreDecision, person: Person, now: datetime) -> PassingScoreDecision:
     """The second signature, by another person. From now on each scored attempt has its result, and never before.
 
-    Raises SecondPersonNeeded, NotProposed, ScoresNotCurrent, or StoredDiffers when the stored table is not what its scores and inputs give.
+    Raises SecondPersonNeeded, NotProposed, SawGroups, NotCountersigned, ScoresNotCurrent, or StoredDiffers when the stored table is not what its scores and inputs give.
     """
     if decision.proposed_by_id == person.id or Role.APPROVER not in person.roles:
         raise SecondPersonNeeded(same=decision.proposed_by_id == person.id)
     if decision.outcome != "proposed":
         raise NotProposed(outcome=decision.outcome)
+    countersign.check_saw_nothing(session, decision.administration, person)
+    if countersign.is_due(session, decision):
+        raise NotCountersigned
     if not is_current(session, decision.administration, decision.run, now):
         raise ScoresNotCurrent
     different = differences(session, decision)
@@ -609,21 +674,64 @@ def approve(session: Session, decision: PassingScoreDecision, person: Person, no
         .where(RawScore.run_id == decision.run_id)
         .order_by(RawScore.attempt_id)
     ).all()
-    results = [
-        {
-            "decision_id": decision.id,
-            "attempt_id": row.attempt_id,
-            "person_id": row.person_id,
-            "outcome": "PASS" if row.raw >= decision.cut else "FAIL",
-            "released_at": now,
-            "mailed_at": None,
-        }
-        for row in raw
-    ]
+    before = outcomes_of(session, earlier.id) if earlier is not None else {}
+    results = []
+    for row in raw:
+        outcome, held = rules.outcome(row.raw, decision.cut, before.get(row.attempt_id), holds_harmless(decision))
+        results.append(
+            {
+                "decision_id": decision.id,
+                "attempt_id": row.attempt_id,
+                "person_id": row.person_id,
+                "outcome": outcome,
+                "held": held,
+                "released_at": now,
+                "mailed_at": None,
+            }
+        )
     if results:
         session.execute(insert(QualifyingResult), results)
-    _said(session, decision, "approved", person, now, cut=decision.cut, results=len(results), digest=decision_digest(decision))
+    digest, kept = decision_digest(decision), sum(bool(result["held"]) for result in results)
+    _said(session, decision, "approved", person, now, cut=decision.cut, results=len(results), held=kept, digest=digest)
     return decision
+
+
+def holds_harmless(decision: PassingScoreDecision) -> bool:
+    """Whether those who passed under the decision that this one supersedes keep their result."""
+    return bool(decision.inputs.get("superseding", {}).get("hold_harmless"))
+
+
+def outcomes_of(session: Session, decision_id: int) -> dict[int, str]:
+    """PASS or FAIL of each attempt under a decision, which may be superseded."""
+    rows = session.execute(select(QualifyingResult.attempt_id, QualifyingResult.outcome).where(QualifyingResult.decision_id == decision_id))
+    return dict(rows.all())
+
+
+def changes_of(
+    session: Session, earlier: PassingScoreDecision, raw: Mapping[int, int], cut: int, hold_harmless: bool
+) -> dict[int, rules.Change]:
+    """What these raw scores and this cut do to each result of the earlier decision, by attempt."""
+    before = outcomes_of(session, earlier.id)
+    changes = {}
+    for attempt_id in sorted(before.keys() | raw.keys()):
+        told, score = before.get(attempt_id), raw.get(attempt_id)
+        after, held = (None, False) if score is None else rules.outcome(score, cut, told, hold_harmless)
+        changes[attempt_id] = rules.change_between(told, after, held)
+    return changes
+
+
+def changes_by(session: Session, decision: PassingScoreDecision) -> dict[int, rules.Change]:
+    """What a decision does, or did, to the results of the one that it supersedes; nothing where it supersedes none."""
+    if decision.supersedes_id is None:
+        return {}
+    earlier = session.get_one(PassingScoreDecision, decision.supersedes_id)
+    return changes_of(session, earlier, raw_scores(session, decision.run), decision.cut, holds_harmless(decision))
+
+
+def counted(changes: dict[int, rules.Change]) -> dict[str, int]:
+    """How many results change in each way, those that stay left out."""
+    found = Counter(changes.values())
+    return {str(change): found[change] for change in rules.Change if change is not rules.Change.NONE}
 
 
 def _move(session: Session, decision: PassingScoreDecision, outcome: str, **values: Any) -> None:
@@ -640,10 +748,14 @@ def _move(session: Session, decision: PassingScoreDecision, outcome: str, **valu
 
 def differences(session: Session, decision: PassingScoreDecision) -> list[str]:
     """What of the stored page is not what the run's scores and the stored inputs give when worked out again."""
-    inputs, policy = rules.Inputs.of(decision.inputs["inputs"]), policy_at(decision)
+    policy = policy_at(decision)
+    inputs = rules.Inputs.of(decision.inputs["inputs"], policy.prior)
     again = weigh(session, decision.administration, decision.run, inputs, policy)
     told = again.told(inputs, policy)
     found = [name for name in told if told[name] != decision.inputs.get(name)]
+    said = decision.inputs.get("superseding")
+    if said is not None:
+        found += ["superseding"] if said | counted(changes_by(session, decision)) != said else []
     return found + (["table"] if [row.told() for row in again.choice.rows] != decision.table else [])
 
 

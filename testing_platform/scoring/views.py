@@ -1,9 +1,12 @@
 """Scoring pages of the analyst and the approver: how far it is, the key, the passing score and its two signatures."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal, DecimalException
 from fractions import Fraction
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, current_app, flash, g, redirect, render_template, request
 from flask_babel import gettext as _
@@ -22,7 +25,9 @@ from testing_platform.examinations.models import Administration
 from testing_platform.itembank.models import FormSlot
 from testing_platform.itembank.rules import together
 from testing_platform.itembank.views import rail
-from testing_platform.scoring import queries, rules, service
+from testing_platform.scoring import queries, rules, rulings, scenarios, service
+from testing_platform.scoring.again import again
+from testing_platform.scoring.chooser_models import Scenario
 from testing_platform.scoring.models import PassingScoreDecision
 from testing_platform.web.frame import own_transactions
 
@@ -36,6 +41,7 @@ FIELDS = (
     *PERCENTS,
     "capacity",
     "minimum",
+    *(f"{name}_{which}" for name in rules.SHARES for which in ("did", "of")),
     "rates_reason",
     "below_reason",
 )
@@ -146,6 +152,7 @@ def _key_page(one: Administration, problem: str = "", reason: str = "") -> str:
     entries = service.entries_of(newest) if newest else service.form_entries(g.session, one)
     gathered = service.gather(g.session, one, g.now)
     policy = service.policy_of(one)
+    run = service.newest_run(g.session, one)
     versions = queries.keys(g.session, one)
     people = {version.made_by_id for version in versions} | {version.locked_by_id for version in versions}
     return _page(
@@ -158,6 +165,9 @@ def _key_page(one: Administration, problem: str = "", reason: str = "") -> str:
         maximum=rules.maximum(entries),
         policy=policy,
         versions=versions,
+        # Of a key that has not scored yet: what it would do to the scores in force.
+        preview=rulings.rescore(g.session, one, entries, gathered) if newest and run and newest.id != run.key_id else None,
+        asked=rulings.panel_of(g.session, one),
         standing=service.standing_decision(g.session, one),
         names=queries.names(g.session, people),
         problem=problem,
@@ -201,32 +211,96 @@ def _item_page(one: Administration, number: int, problem: str = "", said: dict[s
         standing=service.standing_decision(g.session, one),
         problem=problem,
         said=said or {},
+        **_asked(one, number),
     )
 
 
 def _said() -> dict[str, Any]:
-    return {"how": _text("how"), "options": request.form.getlist("option"), "reason": _text("reason")}
+    how = request.values.get("how", "")
+    if how not in set(rules.Ruling):
+        raise errors.BadRequest(why="ruling")
+    return {"how": how, "options": request.values.getlist("option"), "reason": _text("reason"), "superseding": _text("superseding")}
+
+
+def _intended(one: Administration, number: int, said: dict[str, Any]) -> rulings.Intended | str:
+    """What the ruling would do, or why it is none. Raises rules.FaultyKey."""
+    version = service.versions_of(g.session, one).get(number)
+    if version is None:
+        raise errors.NotFound
+    how, answers = rules.Ruling(said["how"]), said["options"]
+    if how in (rules.Ruling.CHANGE, rules.Ruling.ALSO):
+        if not answers:
+            return "no-option"
+        if version.choices.most is not None:
+            answers = [together(answers)]
+    try:
+        return rulings.intend(g.session, one, number, how, answers, service.gather(g.session, one, g.now))
+    except rules.SameKey as refusal:
+        return refusal.code
+
+
+@bp.get("/key/items/<int:number>/ruling")
+@own_transactions
+@allowed("key.change")
+def weigh_ruling(one: Administration, number: int) -> Any:
+    """What a ruling would do, in both directions, before it is kept."""
+    said = _said()
+    found = _intended(one, number, said)
+    if isinstance(found, str):
+        return _item_page(one, number, found, said), 422
+    page = _ruling_page(one, number, said, found)
+    about, person_id = f"administration:{one.id}", g.person.id
+    _write(lambda session: audit.record(session, "key.ruling_weighed", about, g.now, person_id, slot=number, ruling=said["how"]))
+    return page
+
+
+def _ruling_page(one: Administration, number: int, said: dict[str, Any], found: rulings.Intended, problem: str = "") -> str:
+    version = service.versions_of(g.session, one)[number]
+    return _page(
+        "ruling",
+        one,
+        slot=number,
+        code=version.item.code,
+        found=found,
+        preview=found.preview,
+        standing=found.preview.decision,
+        said=said,
+        problem=problem,
+        **_asked(one, number),
+    )
+
+
+def _asked(one: Administration, number: int) -> dict[str, Any]:
+    """What experts say of this item, if they were asked."""
+    item = rulings.panel_of(g.session, one).get(number)
+    return {"asked": item, "closed": bool(item and rulings.is_closed(item)), "agreed": item and rulings.agreement(item)}
 
 
 @bp.post("/key/items/<int:number>/change")
+@own_transactions
 @allowed("key.change")
 def change_key(one: Administration, number: int) -> Any:
-    how = _text("how")
-    options = {"drop": [], "all": [rules.EVERYONE]}.get(how, request.form.getlist("option"))
-    if how not in ("drop", "all"):
-        if not options:
-            return _item_page(one, number, "no-option", _said()), 422
-        version = service.versions_of(g.session, one).get(number)
-        if version is not None and version.choices.most is not None:
-            options = [together(options)]
-    try:
-        service.change_key(
-            g.session, one, g.person, number, options, _text("reason"), g.now, superseding=request.form.get("superseding") == "yes"
-        )
-    except (rules.ReasonMissing, rules.SameKey) as refusal:
-        return _item_page(one, number, refusal.code, _said()), 422
+    """Keeps the ruling that was looked at, with its reason."""
+    said = _said()
+    found = _intended(one, number, said)
+    if isinstance(found, str):
+        return _item_page(one, number, found, said), 422
+    if _text("seen") != found.digest:
+        return _ruling_page(one, number, said, found, "look-again"), 409
+    if not said["reason"]:
+        return _ruling_page(one, number, said, found, "reason-needed"), 422
+    base, administration_id, person_id = _base(one), one.id, g.person.id
+
+    def keep(session: Session) -> None:
+        kept = session.get_one(Administration, administration_id)
+        if service.form_key(session, kept, g.now).number != found.key:
+            raise errors.VersionMoved
+        by, superseding = session.get_one(Person, person_id), said["superseding"] == "yes"
+        service.change_key(session, kept, by, number, found.after, said["reason"], g.now, superseding=superseding)
+
+    _write(keep)
     flash(_("The key of item %(slot)s is changed. Look the key over and lock it.", slot=number), "success")
-    return redirect(f"{_base(one)}/key#slot-{number}", 303)
+    return redirect(f"{base}/key#slot-{number}", 303)
 
 
 @bp.post("/key/lock")
@@ -264,12 +338,12 @@ def _fraction(text: str) -> str:
         return text
 
 
-def _inputs(said: Any) -> rules.Inputs:
+def _inputs(said: Any, policy: rules.Policy) -> rules.Inputs:
     values = {name: said.get(name, "").strip() for name in FIELDS}
     for name in PERCENTS:
         if values[name]:
             values[name] = _fraction(values[name])
-    return rules.Inputs.of(values)
+    return rules.Inputs.of(values, policy.prior)
 
 
 def _shown(inputs: rules.Inputs) -> dict[str, str]:
@@ -283,12 +357,13 @@ def _shown(inputs: rules.Inputs) -> dict[str, str]:
 def _begin_with(
     one: Administration, decisions: list[PassingScoreDecision], vacancies: service.Vacancies | None, show: Decimal
 ) -> rules.Inputs:
-    """The numbers of the last decision, else the department's own rates with the vacancies of the bulletin, if it counts them."""
-    if decisions:
-        return rules.Inputs.of(decisions[0].inputs["inputs"])
+    """The numbers of the last decision, else the department's own rates and past cases with the vacancies of the bulletin, if it counts them."""
     policy = service.policy_of(one)
+    if decisions:
+        return rules.Inputs.of(decisions[0].inputs["inputs"], policy.prior)
     now, expected = (vacancies.now, vacancies.expected) if vacancies else (0, 0)
-    return rules.Inputs(now, expected, attend=policy.attend, reach=policy.reach, appointed=policy.appointed, show=show)
+    own = rules.Inputs(now, expected, attend=policy.attend, reach=policy.reach, appointed=policy.appointed, show=show)
+    return replace(own, **{f"{name}_{which}": getattr(cases, which) for name, cases in policy.cases.items() for which in ("did", "of")})
 
 
 @bp.get("/passing-score")
@@ -309,13 +384,16 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
     if "vacancies_now" in said:
         boxes |= {name: said.get(name, "") for name in FIELDS}
         try:
-            inputs = _inputs(said)
+            inputs = _inputs(said, policy)
+            # A rate with past cases is theirs, whatever stood in its box.
+            boxes |= {name: _shown(inputs)[name] for name in rules.SHARES if inputs.cases(name)}
         except rules.FaultyInputs as refusal:
             problem = problem or refusal
     weighed = service.weigh(g.session, one, found.run, inputs, policy)
     cut = said.get("cut", str(decisions[0].cut) if decisions else "")
     at = int(cut) if cut.isdecimal() and len(cut) < 6 else weighed.choice.point
     at = min(at, found.run.maximum)
+    kept = scenarios.of_run(g.session, found.run)
     return _page(
         "chooser",
         one,
@@ -325,6 +403,7 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
         inputs=inputs,
         vacancies=vacancies,
         boxes=boxes,
+        copied=[name for name in FIELDS if not name.endswith("_reason")],
         weighed=weighed,
         choice=weighed.choice,
         cut=at,
@@ -332,23 +411,54 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
         moved=cut.isdecimal(),
         chart=queries.chart(weighed.choice.counts, float(weighed.lines.chance)),
         rationale=said.get("rationale", ""),
+        hold_harmless=said.get("hold_harmless") or ("yes" if rulings.review_policy(one).hold_harmless else "no"),
+        taken_back_reason=said.get("taken_back_reason", ""),
         problem=problem.facts | {"code": problem.code} if problem else {},
         below=rules.below(at, weighed.lines, inputs),
+        other_rates=rules.other_rates(inputs, policy),
+        scenarios=_compared(kept, policy),
+        against=scenarios.others(g.session, found.run, at, inputs),
+        reasons={one.id: said.get(f"against-{one.id}", "") for one in kept},
+        scenario_name=said.get("scenario", ""),
         **_figures(weighed, at, policy),
     )
 
 
+def _compared(kept: list[Scenario], policy: rules.Policy) -> list[dict[str, Any]]:
+    """Each scenario with its numbers, the address that brings them back, and who may remove it."""
+    names = queries.names(g.session, {one.made_by_id for one in kept})
+    found = []
+    for one in kept:
+        inputs = rules.Inputs.of(one.inputs, policy.prior)
+        query = {name: value for name, value in _shown(inputs).items() if value != ""} | {"cut": one.cut}
+        found.append(
+            {
+                "scenario": one,
+                "inputs": inputs,
+                "query": urlencode(query),
+                "by": names[one.made_by_id],
+                "mine": one.made_by_id == g.person.id,
+            }
+        )
+    return found
+
+
 def _figures(weighed: service.Weighed, cut: int, policy: rules.Policy) -> dict[str, Any]:
-    stats, lines = weighed.choice.statistics, weighed.lines
+    stats, lines, counts = weighed.choice.statistics, weighed.lines, weighed.choice.counts
+    csem = rules.csem_squared(cut, len(counts) - 1)
+    small = stats.taken < policy.small_group
     return {
+        "again": None if small else again(counts, cut),
+        "csem": rules.root(csem, 2),
+        "within_csem": rules.within(counts, cut, csem),
         "mean": rules.rounded(stats.mean, 2),
         "sd": rules.root(stats.variance, 2),
         "kr21": None if stats.kr21 is None else rules.rounded(stats.kr21, 3),
         "sem": rules.root(stats.sem_squared, 2),
-        "within": stats.within_sem(weighed.choice.counts, cut),
+        "within": stats.within_sem(counts, cut),
         "chance": rules.rounded(lines.chance, 1),
         "chance_sd": rules.root(lines.chance_variance, 2),
-        "small": stats.taken < policy.small_group,
+        "small": small,
     }
 
 
@@ -359,13 +469,58 @@ def propose(one: Administration) -> Any:
     try:
         if not cut.isdecimal():
             raise rules.FaultyCut(cut=cut)
-        inputs = _inputs(request.form)
+        inputs = _inputs(request.form, service.policy_of(one))
         if not inputs.vacancies:
             raise rules.FaultyInputs(name="vacancies_now", why="missing")
-        made = service.propose(g.session, one, g.person, int(cut), inputs, _text("rationale"), g.now)
+        against = {
+            int(name.removeprefix("against-")): text for name, text in request.form.items() if re.fullmatch(r"against-\d{1,18}", name)
+        }
+        made = service.propose(
+            g.session,
+            one,
+            g.person,
+            int(cut),
+            inputs,
+            _text("rationale"),
+            g.now,
+            against=against,
+            hold_harmless=_text("hold_harmless") != "no",
+            taken_back_reason=_text("taken_back_reason"),
+        )
     except (rules.FaultyInputs, rules.FaultyCut, rules.ReasonMissing) as refusal:
         return _chooser(one, request.form, refusal), 422
     return redirect(f"{_base(one)}/decision?number={made.number}", 303)
+
+
+@bp.post("/passing-score/scenarios")
+@allowed("passing_score.propose")
+def keep_scenario(one: Administration) -> Any:
+    """The numbers of the page under a name. They are worked out anew, from the scores and not from what the page showed."""
+    found, policy, cut = service.newest_run(g.session, one), service.policy_of(one), _text("cut", 6)
+    if found is None:
+        raise service.ScoresNotCurrent
+    try:
+        if not cut.isdecimal():
+            raise rules.FaultyCut(cut=cut)
+        inputs = _inputs(request.form, policy)
+        if not inputs.vacancies:
+            raise rules.FaultyInputs(name="vacancies_now", why="missing")
+        choice = service.weigh(g.session, one, found, inputs, policy).choice
+        scenarios.keep(g.session, found, g.person, _text("scenario"), int(cut), inputs, choice, g.now)
+    except (rules.FaultyInputs, rules.FaultyCut, scenarios.NameMissing, scenarios.NameTaken, scenarios.TooManyScenarios) as refusal:
+        return _chooser(one, request.form, refusal), 422
+    numbers = {name: request.form.get(name, "") for name in (*FIELDS, "cut")}
+    return redirect(f"{_base(one)}/passing-score?{urlencode({name: text for name, text in numbers.items() if text})}#scenarios", 303)
+
+
+@bp.post("/passing-score/scenarios/<int:number>/remove")
+@allowed("passing_score.propose")
+def remove_scenario(one: Administration, number: int) -> Any:
+    found = service.newest_run(g.session, one)
+    if found is None:
+        raise errors.NotFound
+    scenarios.remove(g.session, found, number, g.person, g.now)
+    return redirect(f"{_base(one)}/passing-score#scenarios", 303)
 
 
 @bp.get("/decision")
@@ -380,7 +535,7 @@ def _decision_page(one: Administration, number: str, problem: str = "", typed: s
     if found is None:
         return _page("no_decision", one)
     policy = service.policy_at(found)
-    inputs = rules.Inputs.of(found.inputs["inputs"])
+    inputs = rules.Inputs.of(found.inputs["inputs"], policy.prior)
     weighed = service.weigh(g.session, one, found.run, inputs, policy)
     people = {found.proposed_by_id, found.approved_by_id, found.withdrawn_by_id}
     return _page(
@@ -403,6 +558,9 @@ def _decision_page(one: Administration, number: str, problem: str = "", typed: s
         typed=typed,
         reason=reason,
         digest=service.decision_digest(found),
+        alternatives=[
+            {"scenario": said, "inputs": rules.Inputs.of(said["inputs"], policy.prior)} for said in found.inputs.get("alternatives", [])
+        ],
         may_sign=_who_may_sign(found),
         **_figures(weighed, found.cut, policy),
     )

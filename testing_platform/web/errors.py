@@ -64,6 +64,10 @@ STATUS = {
     "too-late-to-take-back": 409,
     "faulty-key": 422,
     "key-in-use": 409,
+    "own-ruling": 409,
+    "not-blind": 409,
+    "panel-closed": 409,
+    "asked-already": 409,
     "key-not-locked": 409,
     "still-running": 409,
     "scores-not-current": 409,
@@ -229,6 +233,20 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
                 "Have the proposal taken back first. Once results are out, say on the item's page that your change begins a superseding decision."
             ),
         ),
+        "own-ruling": (
+            _("You ruled on this item as an expert"),
+            _("Another analyst rules on its key, with what the experts said. Nothing was changed."),
+        ),
+        "not-blind": (
+            _("You cannot rule on this item blind"),
+            {
+                "wrote": _("You wrote it. Somebody else has to answer."),
+                "made": _("You made or locked a key of this administration, or asked the experts. Somebody else has to answer."),
+                "looked": _("You have looked at the key of this administration. Somebody else has to answer."),
+            }.get(str(facts.get("why")), _("Somebody who has not seen its key has to answer.")),
+        ),
+        "panel-closed": (_("This item has its rulings"), _("Your answer was not kept: you have answered already, or enough others have.")),
+        "asked-already": (_("The experts were asked about this item"), _("Look at the panel again. Nothing was asked twice.")),
         "key-not-locked": (_("The key is not locked"), _("Look the key over and lock it; then make the raw scores.")),
         "still-running": (
             _("Not everyone has handed in"),

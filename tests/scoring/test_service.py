@@ -86,7 +86,7 @@ def test_a_change_is_a_new_version_and_the_old_one_stays(session, administration
     first = service.lock_key(session, administration, analyst, LATER)
     second = service.change_key(session, administration, analyst, 3, ["c", "b"], "Both are right.", LATER)
     assert (second.number, second.locked_at, second.entries["3"]) == (2, None, ["b", "c"])
-    assert second.changes == [{"slot": 3, "before": ["b"], "after": ["b", "c"], "reason": "Both are right."}]
+    assert second.changes == [{"slot": 3, "ruling": "also", "before": ["b"], "after": ["b", "c"], "reason": "Both are right."}]
     assert first.entries["3"] == ["b"]
     assert first.digest != second.digest
 

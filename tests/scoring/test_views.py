@@ -124,19 +124,74 @@ def test_a_planted_key_stands_out_and_looking_is_in_the_trail(db, analyst, base)
     assert count(db, Key) == 0
 
 
+def rule(visitor, base, slot, how, options=(), reason="why", **more):
+    """A ruling as a person makes it: looked at, then kept with its reason."""
+    page = visitor.get(f"{base}/key/items/{slot}/ruling", query_string={"how": how, "option": list(options)}).get_data(as_text=True)
+    seen = re.search(r'name="seen" value="(\w+)"', page)
+    form = {"how": how, "option": list(options), "reason": reason, "seen": seen[1] if seen else ""}
+    return visitor.post(f"{base}/key/items/{slot}/change", form | more)
+
+
 def test_a_key_is_changed_with_a_reason_and_kept_in_versions(db, analyst, base):
-    change = f"{base}/key/items/6/change"
-    page = text(analyst.post(change, {"how": "some", "option": ["a"], "reason": " "}), 422)
+    page = text(rule(analyst, base, 6, "change", ["a"], " "), 422)
     assert "Say why the key changes" in page
     assert count(db, Key) <= 1
-    assert "Choose at least one option" in text(analyst.post(change, {"how": "some", "reason": "why"}), 422)
-    assert analyst.post(change, {"how": "some", "option": ["a", "b"], "reason": "Both are right."}).status_code == 303
+    assert "Choose at least one option" in text(rule(analyst, base, 6, "change"), 422)
+    assert "That is the key already" in text(rule(analyst, base, 6, "also", ["b"]), 422)
+    assert rule(analyst, base, 6, "also", ["a"], "Both are right.").status_code == 303
     page = text(analyst.get(f"{base}/key"))
-    assert "Version 2, Ana Lyst Item 6: b → a or b. Both are right." in page
+    assert "Version 2, Ana Lyst Item 6: b → a or b. Both are right. (accepted too)" in page
     assert "No figure points to a key." in page
-    assert analyst.post(change, {"how": "drop", "reason": "Unclear."}).status_code == 303
-    assert "Item 6: a or b → dropped. Unclear." in text(analyst.get(f"{base}/key"))
+    assert rule(analyst, base, 6, "drop", reason="Unclear.").status_code == 303
+    assert "Item 6: a or b → dropped. Unclear. (dropped)" in text(analyst.get(f"{base}/key"))
     assert "greatest raw score is 5" in text(analyst.get(f"{base}/key"))
+
+
+def test_a_ruling_is_kept_as_it_was_looked_at(db, analyst, base):
+    form = {"how": "drop", "reason": "Unclear."}
+    page = text(analyst.post(f"{base}/key/items/6/change", form), 409)
+    assert "Look at this first" in page
+    # Another ruling was kept meanwhile: what was seen is no more what it does.
+    seen = analyst.get(f"{base}/key/items/6/ruling", query_string=form).get_data(as_text=True).split('name="seen" value="')[1][:64]
+    assert rule(analyst, base, 5, "credit").status_code == 303
+    page = analyst.post(f"{base}/key/items/6/change", form | {"seen": seen})
+    assert "Look at this first" in text(page, 409)
+    assert "Unclear." in page.get_data(as_text=True)
+    with db.read() as session:
+        assert session.scalar(select(func.max(Key.number))) == 2
+
+
+@pytest.mark.parametrize(
+    ("how", "options", "says"),
+    [
+        ("change", ["a"], "Scores that go up 28 Scores that go down 6 Scores that stay 0 Greatest raw score 6"),
+        ("also", ["a"], "Scores that go up 28 Scores that go down 0 Scores that stay 6 Greatest raw score 6"),
+        ("credit", [], "Scores that go up 28 Scores that go down 0 Scores that stay 6 Greatest raw score 6"),
+        ("drop", [], "Scores that go up 0 Scores that go down 6 Scores that stay 28 Greatest raw score 6, then 5"),
+    ],
+)
+def test_both_directions_are_seen_before_a_ruling_is_kept(db, analyst, base, how, options, says):
+    page = text(analyst.get(f"{base}/key/items/6/ruling", query_string={"how": how, "option": options}))
+    assert says in page
+    assert "Nothing is scored yet: compared with the key as it is now." in page
+    assert "No passing score is decided, so nobody passes or fails by it." in page
+    assert "Zelda" not in page
+    assert count(db, Key) == 0
+    with db.read() as session:
+        assert session.scalars(select(AuditEntry).where(AuditEntry.act == "key.ruling_weighed")).one().facts == {"slot": 6, "ruling": how}
+
+
+def test_at_a_passing_score_a_ruling_says_who_would_pass_and_who_would_not(analyst, proposed, base):
+    page = analyst.get(f"{base}/key/items/6/ruling", query_string={"how": "change", "option": ["a"]}).get_data(as_text=True)
+    rows = {
+        cut: re.findall(r'data-part="(?:gained|lost)">(\d+)<', row)
+        for cut, row in re.findall(r'<tr[^>]* data-cut="(\d)">(.*?)</tr>', page, re.S)
+    }
+    # 6 of six: 6, 5: 16, 4: 3, 3: 3, 2: 3, 1: 3. All but the first six gain one, those lose one.
+    assert rows == {"3": ["3", "0"], "4": ["3", "0"], "5": ["3", "0"]}
+    # While the proposal waits the key stays as it is.
+    assert "Have it taken back before you change the key." in page
+    assert "Keep this ruling" not in page
 
 
 def test_options_of_a_question_with_several_answers_are_right_together(db, place, analyst, base):
@@ -149,8 +204,7 @@ def test_options_of_a_question_with_several_answers_are_right_together(db, place
     assert "These options, chosen together" in item
     assert item.count("item__option--key") == 2
     assert re.findall(r"<b>(\d+)</b> chose it", item) == ["28", "6", "0", "0"]
-    change = f"{base}/key/items/6/change"
-    assert analyst.post(change, {"how": "some", "option": ["b", "a"], "reason": "Both."}).status_code == 303
+    assert rule(analyst, base, 6, "change", ["b", "a"], "Both.").status_code == 303
     assert "Item 6: a c → a b. Both." in text(analyst.get(f"{base}/key"))
 
 
@@ -170,7 +224,7 @@ def test_locking_a_key_that_a_figure_points_at_is_a_choice_to_be_stated(db, anal
 
 
 def test_a_key_at_which_nothing_points_takes_no_reason(analyst, base):
-    analyst.post(f"{base}/key/items/6/change", {"how": "some", "option": ["a", "b"], "reason": "Both are right."})
+    rule(analyst, base, 6, "change", ["a", "b"], "Both are right.")
     card = text(analyst.get(f"{base}/key")).split("Lock the key")[1]
     assert "No figure points at a key any more." in card
     assert "why" not in card
@@ -178,13 +232,12 @@ def test_a_key_at_which_nothing_points_takes_no_reason(analyst, base):
 
 
 def test_what_was_typed_stays_when_the_reason_is_missing(analyst, base):
-    page = analyst.post(f"{base}/key/items/6/change", {"how": "some", "option": ["a"], "reason": ""}).get_data(as_text=True)
-    checked = re.findall(r'id="option-(\w)"[^>]* checked', page)
-    assert checked == ["a"]
+    page = rule(analyst, base, 6, "also", ["a"], "").get_data(as_text=True)
+    assert re.findall(r'name="(how|option)" value="(\w+)"', page) == [("how", "also"), ("option", "a")]
 
 
 def test_a_key_that_moved_on_is_not_locked_by_an_old_page(db, analyst, base):
-    analyst.post(f"{base}/key/items/6/change", {"how": "all", "reason": "Misprint."})
+    rule(analyst, base, 6, "credit", reason="Misprint.")
     text(analyst.post(f"{base}/key/lock", {"number": "1"}), 409)
     with db.read() as session:
         assert session.scalars(select(Key).where(Key.locked_at.is_not(None))).all() == []
@@ -408,11 +461,15 @@ def test_home_puts_what_is_to_be_done_before_what_only_goes_on(db, analyst, peop
     assert said.index("Look at the key and lock it") < said.index("“At home” is under way")
 
 
-def test_a_changed_key_after_the_results_is_a_superseding_decision(db, proposed, approver, analyst, base):
+@pytest.fixture
+def out(proposed, approver, base):
+    """The results are out: those with 4 of six and more pass."""
     approver.post(f"{base}/decision/sign", {"number": "1", "typed": "4"})
-    change = {"how": "all", "reason": "Misprint."}
-    assert "A passing score rests on this key" in text(analyst.post(f"{base}/key/items/6/change", change), 409)
-    analyst.post(f"{base}/key/items/6/change", change | {"superseding": "yes"})
+
+
+def test_a_changed_key_after_the_results_is_a_superseding_decision(db, out, approver, analyst, base):
+    assert "A passing score rests on this key" in text(rule(analyst, base, 6, "credit", reason="Misprint."), 409)
+    assert rule(analyst, base, 6, "credit", reason="Misprint.", superseding="yes").status_code == 303
     page = text(analyst.get(f"{base}/scoring"))
     assert "No longer current" in page
     assert "34 results exist since" in page
@@ -426,6 +483,79 @@ def test_a_changed_key_after_the_results_is_a_superseding_decision(db, proposed,
             (2, "approved"),
         ]
         assert session.scalar(select(func.count()).select_from(QualifyingResult)) == 68
+
+
+def parts(reply):
+    return dict(re.findall(r'data-part="(gained|lost|held)">(\d+)<', reply.get_data(as_text=True)))
+
+
+def rescored(analyst, base, cut, how="change", options=("a",), **more):
+    """The key of item 6 is changed after the results, and a superseding decision proposed."""
+    assert rule(analyst, base, 6, how, options, "It was wrong.", superseding="yes").status_code == 303
+    analyst.post(f"{base}/key/lock", {"number": "2", "reason": "Read again."})
+    analyst.post(f"{base}/scores")
+    return analyst.post(f"{base}/passing-score/propose", {**NUMBERS, "cut": cut, "rationale": "The key was wrong.", **more})
+
+
+def test_nobody_who_passed_is_taken_back_and_the_approver_signs_that(db, out, analyst, approver, base):
+    # 6 of six become 5, 5 become 6, 4 become 5: at 6, those nine are below.
+    assert rescored(analyst, base, "6").headers["Location"].endswith("/decision?number=2")
+    page = approver.get(f"{base}/decision")
+    assert parts(page) == {"gained": "0", "lost": "0", "held": "9"}
+    assert "Hold harmless: nobody who passed is taken back." in text(page)
+    before = text(approver.get(f"{base}/results/changes?number=2"))
+    assert "if it is signed. Nothing has changed yet." in before
+    assert before.count("passes, held harmless no new letter") == 9
+    approver.post(f"{base}/decision/sign", {"number": "2", "typed": "6"})
+    with db.read() as session:
+        rows = session.execute(
+            select(QualifyingResult.outcome, QualifyingResult.held, func.count())
+            .where(QualifyingResult.decision.has(number=2))
+            .group_by(QualifyingResult.outcome, QualifyingResult.held)
+        ).all()
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.act == "passing_score.approved").order_by(AuditEntry.id.desc())).first()
+    assert sorted(rows) == [("FAIL", False, 9), ("PASS", False, 16), ("PASS", True, 9)]
+    assert entry.facts["held"] == 9
+    page = text(approver.get(f"{base}/results"))
+    assert "0 results went from fail to pass, 0 from pass to fail, 9 were held harmless." in page
+
+
+def test_taking_results_back_takes_a_reason_and_names_whom(db, out, analyst, approver, base):
+    reply = rescored(analyst, base, "6", hold_harmless="no")
+    assert "Why the result is taken back" in text(reply, 422)
+    assert count(db, PassingScoreDecision) == 1
+    form = {**NUMBERS, "cut": "6", "rationale": "The key was wrong.", "hold_harmless": "no", "taken_back_reason": "Counsel asks for it."}
+    assert analyst.post(f"{base}/passing-score/propose", form).status_code == 303
+    page = approver.get(f"{base}/decision")
+    assert parts(page) == {"gained": "0", "lost": "9", "held": "0"}
+    assert "Counsel asks for it." in text(page)
+    approver.post(f"{base}/decision/sign", {"number": "2", "typed": "6"})
+    page = text(approver.get(f"{base}/results/changes?number=2"))
+    assert page.count("pass → fail a letter is due") == 9
+    assert "Zelda" in page
+    with db.read() as session:
+        assert session.scalars(select(AuditEntry).where(AuditEntry.act == "results.changes_seen")).one().facts == {"decision": "2"}
+
+
+def test_names_come_after_the_ruling_and_only_once_results_are_out(analyst, proposed, approver, base):
+    text(analyst.get(f"{base}/results/changes"), 409)
+    approver.post(f"{base}/decision/sign", {"number": "1", "typed": "4"})
+    assert "Nobody's result changes" in text(analyst.get(f"{base}/results/changes")).replace("&#39;", "'")
+    rule(analyst, base, 6, "change", ["a"], superseding="yes")
+    page = text(analyst.get(f"{base}/results/changes"))
+    # 3 of six are 4 now; the six who lose a point still pass.
+    assert page.count("fail → pass a letter, with the second signature") == 3
+    assert "Who is affected, by name" in text(analyst.get(f"{base}/key"))
+    text(analyst.get(f"{base}/results/changes?number=1"), 404)
+
+
+def test_what_was_stored_of_those_affected_is_worked_out_again(db, out, analyst, approver, base):
+    rescored(analyst, base, "6")
+    with db.write() as session:
+        decision = session.scalars(select(PassingScoreDecision).where(PassingScoreDecision.number == 2)).one()
+        decision.inputs = {**decision.inputs, "superseding": {**decision.inputs["superseding"], "held": 0}}
+    assert "these differ: superseding" in text(approver.get(f"{base}/decision"))
+    text(approver.post(f"{base}/decision/sign", {"number": "2", "typed": "6"}), 409)
 
 
 def test_scores_are_gathered_before_the_write_lock_is_taken(app, db, analyst, base, monkeypatch):
