@@ -21,6 +21,7 @@ BANK = ANALYST | {"item_writer", "item_reviewer", "fairness_reviewer"}
 WRITERS = {"analyst", "item_writer"}
 REVIEWERS = {"item_reviewer", "fairness_reviewer"}
 OWNER = {"analyst"}
+EXPERTS = {"analyst", "item_reviewer"}
 OPERATOR = {"operator"}
 AUDITOR = {"auditor"}
 SCHEDULER = {"scheduler"}
@@ -125,6 +126,12 @@ EXPECTED = {
     "/analyst/administrations/<int:administration_id>/scores": {"analyst"},
     "/analyst/administrations/<int:administration_id>/key": ANALYST,
     "/analyst/administrations/<int:administration_id>/key/lock": {"analyst"},
+    "/analyst/administrations/<int:administration_id>/key/items/<int:number>/ruling": {"analyst"},
+    "/analyst/administrations/<int:administration_id>/results/changes": ANALYST,
+    "/analyst/administrations/<int:administration_id>/key/panel": ANALYST,
+    "/analyst/administrations/<int:administration_id>/key/panel/ask": {"analyst"},
+    "/analyst/key-review": EXPERTS,
+    "/analyst/key-review/<int:item_id>": EXPERTS,
     "/analyst/administrations/<int:administration_id>/key/items/<int:number>": ANALYST,
     "/analyst/administrations/<int:administration_id>/key/items/<int:number>/change": {"analyst"},
     "/analyst/administrations/<int:administration_id>/passing-score": ANALYST,

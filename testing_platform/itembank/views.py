@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from testing_platform import clock, errors
 from testing_platform.accounts.models import Person
-from testing_platform.accounts.permissions import ANALYST, ANALYSTS, REVIEWERS, WRITERS, allowed, object_rule
+from testing_platform.accounts.permissions import ANALYST, ANALYSTS, EXPERTS, REVIEWERS, WRITERS, allowed, object_rule
 from testing_platform.accounts.rules import Role
 from testing_platform.itembank import alike, form_queries, intake, queries, rules, service
 from testing_platform.itembank.assembly import blueprint as blueprints
@@ -48,6 +48,8 @@ def rail(current: str) -> None:
             *ways,
             (_("Blueprints and forms"), "/analyst/blueprints", "forms"),
         ]
+    if g.person.roles & EXPERTS:
+        ways.append((_("Key review"), "/analyst/key-review", "key-review"))
     g.rail = [(label, url, name == current) for label, url, name in ways]
 
 
@@ -156,7 +158,7 @@ def _needed(bank: Bank) -> dict[str, Any] | None:
     return {
         "version": newest,
         "blueprint": told,
-        "lines": supply(told, form_queries.pool(g.session, bank, told, today)),
+        "lines": supply(told, form_queries.offers(g.session, bank, today)),
         "areas": form_queries.names(told.areas, bank),
     }
 
