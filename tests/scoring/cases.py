@@ -34,6 +34,15 @@ INPUTS: dict[str, tuple[list[int], dict[str, Any]]] = {
     "all have one score": ([0] * 30 + [50] + [0] * 30, {"vacancies_now": 5, "vacancies_expected": 0}),
     "nobody": ([0] * 61, {"vacancies_now": 5, "vacancies_expected": 0}),
     "no vacancies": (WORKED, {"vacancies_now": 0, "vacancies_expected": 0}),
+    "all from past cases": (
+        WORKED,
+        {
+            **{"vacancies_now": 18, "vacancies_expected": 42, "listed": 11},
+            **{"attend_did": 170, "attend_of": 198, "reach_did": 123, "reach_of": 170, "appointed_did": 44, "appointed_of": 98},
+        },
+    ),
+    "one from a few past cases": (WORKED, {"vacancies_now": 9, "vacancies_expected": 8, "appointed_did": 3, "appointed_of": 7}),
+    "no vacancies, past cases": (WORKED, {"vacancies_now": 0, "vacancies_expected": 0, "reach_did": 0, "reach_of": 4}),
 }
 
 
@@ -55,11 +64,13 @@ def told() -> list[dict[str, Any]]:
                     "vacancies": inputs.vacancies,
                     "listed": inputs.listed,
                     **{rate: ten_thousandths(getattr(inputs, rate)) for rate in rules.RATES},
+                    "past": {name: cases and [cases.did, cases.of] for name in rules.SHARES for cases in [inputs.cases(name)]},
                 },
                 "expected": {
                     "needed": {"eligibles": choice.needed.eligibles, "passers": choice.needed.passers},
                     "point": choice.point,
                     "assured": choice.assured,
+                    "assuredCertain": choice.assured_certain,
                     "assuredPassers": choice.assured_passers,
                     "short": choice.short,
                     "inviteMore": choice.invite_more,
@@ -70,7 +81,7 @@ def told() -> list[dict[str, Any]]:
                             row.cut,
                             row.passers,
                             *(str(rules.rounded(Fraction(value), 1)) for value in (row.interviews, row.eligibles, row.appointments)),
-                            str(rules.rounded(Fraction(row.probability), 3)),
+                            *(str(rules.rounded(Fraction(value), 3)) for value in (row.probability, row.certain)),
                         ]
                         for row in choice.rows
                     ],

@@ -285,6 +285,14 @@ def test_the_reference_line_is_the_lowest_raw_score_at_or_above_the_percent():
     ]
 
 
+def test_the_error_at_a_cut_is_that_of_a_binomial():
+    # Lord 1955 at 67 of 100: sqrt(67 · 33 / 99).
+    assert rules.root(rules.csem_squared(67, 100), 4) == Decimal("4.7258")
+    assert [rules.csem_squared(cut, 100) for cut in (0, 100)] == [0, 0]
+    assert rules.csem_squared(1, 1) == 0
+    assert rules.within([0, 0, 0, 1, 0, 0, 0, 1, 1], 5, Fraction(4)) == 2
+
+
 def test_within_one_sem_counts_both_sides_and_the_edge():
     stats = rules.Statistics(3, Fraction(5), Fraction(4), Fraction(0))
     assert stats.within_sem([0, 0, 0, 1, 0, 0, 0, 1, 1], 5) == 2
@@ -319,6 +327,30 @@ def test_a_number_that_cannot_be_used_is_named(name, value, why):
     assert (refusal.value.facts["name"], refusal.value.facts["why"]) == (name, why)
 
 
+@pytest.mark.parametrize(
+    ("did", "of", "why"),
+    [
+        ("3", "2", "more-than-cases"),
+        ("1", "1000001", "not-cases"),
+        ("-1", "2", "not-cases"),
+        ("a", "2", "not-a-number"),
+        ("1", "", "missing"),
+        ("", "1", "missing"),
+    ],
+)
+def test_past_cases_are_counts_and_no_more_did_than_there_were(did, of, why):
+    with pytest.raises(rules.FaultyInputs) as refusal:
+        Inputs.of(TOLD | {"reach_did": did, "reach_of": of})
+    assert refusal.value.facts["why"] == why
+
+
+def test_a_rate_with_past_cases_is_theirs_whatever_percent_is_told():
+    inputs = Inputs.of(TOLD | {"attend_did": "170", "attend_of": "198"})
+    assert (inputs.attend, inputs.cases("attend"), inputs.cases("reach")) == (Decimal("0.8568"), rules.Cases(170, 198), None)
+    assert Inputs.of(inputs.told()) == inputs
+    assert Inputs.of(TOLD | {"attend_did": "0", "attend_of": "0"}) == Inputs.of(TOLD)
+
+
 def test_inputs_come_back_as_they_were_told():
     inputs = Inputs.of(TOLD | {"listed": "7", "capacity": "", "minimum": "30", "rates_reason": " known "})
     assert Inputs.of(inputs.told()) == inputs
@@ -344,6 +376,8 @@ AT = rules.lines({n: ["a"] for n in range(60)}, dict.fromkeys(range(60), 4), POL
         (43, {"attend": "0.9"}, rules.ReasonMissing),
         (43, {"attend": "0.9", "rates_reason": "The last two years."}, None),
         (43, {"show": "0.9"}, None),
+        (43, {"reach_did": "72", "reach_of": "100"}, rules.ReasonMissing),
+        (43, {"reach_did": "72", "reach_of": "100", "rates_reason": "The last two years."}, None),
     ],
 )
 def test_which_cuts_may_be_proposed_and_where_a_reason_is_due(cut, more, refusal):
@@ -371,14 +405,21 @@ PAST = [
 
 def test_rates_come_from_past_administrations_where_the_bulletin_has_them():
     found = Policy.of({"past": PAST, "source": "bulletin of 2026"})
-    # (170 + 1) / (198 + 2), (123 + 1) / (170 + 2), (44 + 1) / (98 + 2)
-    assert (found.attend, found.reach, found.appointed) == (Decimal("0.8550"), Decimal("0.7209"), Decimal("0.4500"))
-    assert found.sources["attend"] == "170 of 198 in past administrations with the prior Beta(1, 1); list of 2022; list of 2024"
+    # (170 + ½) / (198 + 1), (123 + ½) / (170 + 1), (44 + ½) / (98 + 1)
+    assert (found.attend, found.reach, found.appointed) == (Decimal("0.8568"), Decimal("0.7222"), Decimal("0.4495"))
+    assert found.cases == {"attend": rules.Cases(170, 198), "reach": rules.Cases(123, 170), "appointed": rules.Cases(44, 98)}
+    assert found.sources["attend"] == "170 of 198 in past administrations with the prior Beta(0.5, 0.5); list of 2022; list of 2024"
+    assert Policy.of({"past": PAST, "prior": [1, 1]}).attend == Decimal("0.8550")
     assert Policy.of({"past": PAST, "prior": [17, 3]}).attend == Decimal("0.8578")
     # A rate that the bulletin states is the bulletin's, and a rate of which the past knows nothing keeps its starting value.
     stated = Policy.of({"past": [{"passed": 10, "attended": 9, "source": "list of 2022"}], "attend": "0.8", "source": "bulletin of 2026"})
-    assert (stated.attend, stated.sources["attend"]) == (Decimal("0.8"), "bulletin of 2026")
+    assert (stated.attend, stated.sources["attend"], stated.cases) == (Decimal("0.8"), "bulletin of 2026", {})
     assert (stated.appointed, stated.sources["appointed"]) == (POLICY.appointed, rules.SOURCES["appointed"])
+
+
+def test_a_prior_that_knows_nothing_at_all_is_refused():
+    with pytest.raises(rules.FaultyInputs):
+        Policy.of({"past": PAST, "prior": [0, 1]})
 
 
 def test_more_appointed_than_offered_is_no_past():

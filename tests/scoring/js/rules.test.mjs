@@ -5,29 +5,33 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { read } from "../../../static/js/scoring/chooser.js";
-import { ceilDiv, choose, countOf, needed, percent, places, rateOf, reachesExactly, withinSem } from "../../../static/js/scoring/rules.js";
+import { ceilDiv, choose, countOf, needed, percent, places, rateOf, rateOfCases, reachesExactly, withinSem } from "../../../static/js/scoring/rules.js";
 
 const cases = JSON.parse(readFileSync(new URL("./cases.json", import.meta.url)));
-const POLICY = { extra: 5, assurance: 9000 };
+const POLICY = { extra: 5, assurance: 9000, prior: [5000, 5000] };
+const NO_CASES = { attend: null, reach: null, appointed: null };
 const RATES = { attend: 8500, reach: 7200, appointed: 4500, show: 10000 };
 
 for (const { name, counts, inputs, expected } of cases) {
   test(`the same figures as the server: ${name}`, () => {
     const found = choose(counts, inputs, POLICY);
     assert.deepEqual(
-      { needed: found.needed, point: found.point, assured: found.assured, assuredPassers: found.assuredPassers, short: found.short, inviteMore: found.inviteMore },
-      { needed: expected.needed, point: expected.point, assured: expected.assured, assuredPassers: expected.assuredPassers, short: expected.short, inviteMore: expected.inviteMore },
+      { needed: found.needed, point: found.point, assured: found.assured, assuredCertain: found.assuredCertain, assuredPassers: found.assuredPassers, short: found.short, inviteMore: found.inviteMore },
+      { needed: expected.needed, point: expected.point, assured: expected.assured, assuredCertain: expected.assuredCertain, assuredPassers: expected.assuredPassers, short: expected.short, inviteMore: expected.inviteMore },
     );
-    const rows = found.rows.map((row) => [row.cut, row.passers, row.interviews, row.eligibles, row.appointments, row.probability]);
+    const rows = found.rows.map((row) => [row.cut, row.passers, row.interviews, row.eligibles, row.appointments, row.probability, row.certain]);
     assert.deepEqual(rows, expected.rows);
+    for (const [name, cases] of Object.entries(inputs.past).filter(([, cases]) => cases)) {
+      assert.equal(rateOfCases(cases, POLICY.prior), inputs[name]);
+    }
     for (const [cut, within] of expected.within) {
       assert.equal(withinSem(counts, cut, expected.semSquared), within);
     }
   });
 }
 
-test("a table over all cuts of 412 candidates is worked out within one frame", () => {
-  const { counts, inputs } = cases[0];
+for (const name of ["case A", "all from past cases"]) test(`a table over all cuts of 412 candidates is worked out within one frame: ${name}`, () => {
+  const { counts, inputs } = cases.find((one) => one.name === name);
   choose(counts, inputs, POLICY);
   const began = performance.now();
   for (let n = 0; n < 20; n += 1) {
@@ -37,7 +41,7 @@ test("a table over all cuts of 412 candidates is worked out within one frame", (
 });
 
 test("a probability at its limit exactly reaches it, and one hair below does not", () => {
-  const inputs = { vacancies: 1, listed: 0, attend: 10000, reach: 10000, appointed: 5000, show: 10000 };
+  const inputs = { vacancies: 1, listed: 0, attend: 10000, reach: 10000, appointed: 5000, show: 10000, past: NO_CASES };
   assert.equal(reachesExactly(1, inputs, { extra: 0, assurance: 5000 }), true);
   assert.equal(reachesExactly(1, { ...inputs, appointed: 4999 }, { extra: 0, assurance: 5000 }), false);
   assert.equal(choose([0, 1], inputs, { extra: 0, assurance: 5000 }).assured, 1);
@@ -70,8 +74,20 @@ test("shown numbers are rounded half up", () => {
 });
 
 test("the page waits while a box cannot be read", () => {
-  const boxes = { vacancies_now: "18", vacancies_expected: "42", listed: "", attend: "85", reach: "72", appointed: "45", show: "100", capacity: "", minimum: "", cut: "67" };
-  assert.deepEqual(read((name) => boxes[name], 100), { vacancies: 60, listed: 0, ...RATES, cut: 67, capacity: null, minimum: null });
-  assert.equal(read((name) => ({ ...boxes, attend: "" })[name], 100), null);
-  assert.equal(read((name) => ({ ...boxes, cut: "101" })[name], 100), null);
+  const boxes = { vacancies_now: "18", vacancies_expected: "42", listed: "", attend: "85", reach: "72", appointed: "45", show: "100", capacity: "", minimum: "", cut: "67", attend_did: "", attend_of: "", reach_did: "", reach_of: "", appointed_did: "", appointed_of: "" };
+  const said = (more) => read((name) => ({ ...boxes, ...more })[name], 100, POLICY.prior);
+  assert.deepEqual(said({}), { vacancies: 60, listed: 0, ...RATES, cut: 67, capacity: null, minimum: null, past: NO_CASES });
+  assert.equal(said({ attend: "" }), null);
+  assert.equal(said({ cut: "101" }), null);
+});
+
+test("a rate with past cases is theirs", () => {
+  const boxes = { vacancies_now: "1", vacancies_expected: "1", listed: "", attend: "85", reach: "72", appointed: "45", show: "100", capacity: "", minimum: "", cut: "6", attend_did: "", attend_of: "", reach_did: "123", reach_of: "170", appointed_did: "", appointed_of: "" };
+  const said = (more) => read((name) => ({ ...boxes, ...more })[name], 100, POLICY.prior);
+  assert.deepEqual(said({}).past, { ...NO_CASES, reach: [123, 170] });
+  assert.equal(said({}).reach, 7222);
+  // Half of it is not yet said, or more did than there were.
+  assert.equal(said({ reach_of: "" }), null);
+  assert.equal(said({ reach_of: "100" }), null);
+  assert.deepEqual(said({ reach_did: "0", reach_of: "0" }).past, NO_CASES);
 });
