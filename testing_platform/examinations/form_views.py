@@ -75,8 +75,7 @@ def keep() -> Any:
 def blueprint(one: BlueprintVersion) -> Any:
     rail("forms")
     told = blueprints.of(one.content)
-    pool = form_queries.pool(g.session, one.bank, told, clock.day(g.now, _zone()))
-    lines = supply(told, pool)
+    lines = supply(told, form_queries.offers(g.session, one.bank, clock.day(g.now, _zone())))
     return render_template(
         "examinations/blueprint.html",
         version=one,

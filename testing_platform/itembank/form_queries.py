@@ -1,21 +1,23 @@
 """What assembly and the pages of forms read from the bank."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import msgspec
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import ColumnElement, exists, func, select
+from sqlalchemy.orm import Session, aliased, joinedload
 
 from testing_platform.digests import canonical
 from testing_platform.itembank import queries, rules
 from testing_platform.itembank.assembly.blueprint import Blueprint
 from testing_platform.itembank.assembly.figures import Irt
 from testing_platform.itembank.assembly.pool import PoolItem
+from testing_platform.itembank.assembly.supply import Offer
 from testing_platform.itembank.form_models import Assembly, BlueprintVersion, FormPlan, LoftDraw
-from testing_platform.itembank.models import Bank, Form, FormSlot, Item, ItemStatistics, ItemVersion
+from testing_platform.itembank.models import Bank, Form, FormSlot, Item, ItemStatistics, ItemVersion, Stimulus
 from testing_platform.itembank.rules import Kind, Policy, Security, State
 
 
@@ -81,19 +83,43 @@ def forms_ago(session: Session, bank_id: int, before: Form | None = None) -> tup
     return newest, times
 
 
+def _usable(bank: Bank, today: date) -> tuple[ColumnElement[bool], ...]:
+    """Of versions and their items: what a form may take, whether the test page can give it aside."""
+    return (
+        Item.bank_id == bank.id,
+        ItemVersion.variant_of_id.is_(None),
+        ItemVersion.state.in_(rules.USABLE),
+        Item.security == Security.SECURE,
+        (Item.expires_on.is_(None)) | (Item.expires_on > today),
+    )
+
+
+def offers(session: Session, bank: Bank, today: date) -> Counter[Offer]:
+    """The bank's pool (see `pool`) by counts alone, which the database makes."""
+    used = aliased(ItemVersion)
+    in_use = exists().where(
+        used.item_id == ItemVersion.item_id, used.state == State.ACTIVE, used.variant_of_id.is_(None), used.bounds.is_(None)
+    )
+    pilot = ItemVersion.state == State.PILOT
+    sort = (Item.area, Item.level, Item.calculator, pilot, Stimulus.code)
+    found = (
+        select(*sort, func.count())
+        .select_from(ItemVersion)
+        .join(ItemVersion.item)
+        .outerjoin(Stimulus, Stimulus.id == ItemVersion.stimulus_id)
+        .where(*_usable(bank, today), ItemVersion.bounds.is_(None), ~(pilot & in_use))
+        .group_by(*sort)
+    )
+    counted: Counter[Offer] = Counter()
+    for area, level, calculator, trial, passage, count in session.execute(found):
+        counted[Offer(area, level or "", calculator, trial, passage)] += count
+    return counted
+
+
 def pool(session: Session, bank: Bank, blueprint: Blueprint, today: date) -> list[PoolItem]:
     """What the blueprint may choose from: secure items in use or on trial that have not expired and that the test page can give."""
     versions = session.scalars(
-        select(ItemVersion)
-        .join(Item, Item.id == ItemVersion.item_id)
-        .options(joinedload(ItemVersion.item))
-        .where(
-            Item.bank_id == bank.id,
-            ItemVersion.variant_of_id.is_(None),
-            ItemVersion.state.in_(rules.USABLE),
-            Item.security == Security.SECURE,
-            (Item.expires_on.is_(None)) | (Item.expires_on > today),
-        )
+        select(ItemVersion).join(ItemVersion.item).options(joinedload(ItemVersion.item)).where(*_usable(bank, today))
     ).all()
     # Of an item that has one version in use and a newer one on trial, the one in use.
     usable: dict[int, ItemVersion] = {}

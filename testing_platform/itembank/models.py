@@ -133,6 +133,7 @@ class ItemVersion(Base):
         CheckConstraint("approved_by_id IS NULL OR author_id IS NULL OR approved_by_id != author_id", name="no_author_approves_own_work"),
         CheckConstraint("(approved_by_id IS NULL) = (approved_at IS NULL)", name="approved_has_its_time"),
         Index("ix_item_versions_state", "state", "item_id", "newest"),
+        Index("ix_item_versions_newest", "newest", "created_at", "item_id"),
         Index(
             "uq_item_versions_newest",
             "item_id",

@@ -53,8 +53,12 @@ def enemy_groups(session: Session, item_id: int) -> list[EnemyGroup]:
 
 
 PAGE = 50
-# By what, and whether the greatest stands first.
-ORDERS: dict[str, tuple[Any, bool]] = {"code": (Item.code, False), "area": (Item.area, False), "newest": (ItemVersion.created_at, True)}
+# By what, and whether the greatest stands first. An index gives each of them.
+ORDERS: dict[str, tuple[tuple[Any, ...], bool]] = {
+    "code": ((Item.code,), False),
+    "area": ((Item.area, Item.id), False),
+    "newest": ((ItemVersion.created_at, ItemVersion.item_id), True),
+}
 
 
 @dataclass(frozen=True)
@@ -94,12 +98,20 @@ class Wanted:
         }
 
     @property
+    def by_version(self) -> bool:
+        """Whether an item is found by what stands in its newest version and not in the item itself."""
+        return bool(self.difficulty or self.kind or self.stimulus or self.author.isdigit())
+
+    @property
     def narrowed(self) -> bool:
         return bool(set(self.address()) - {"order", "page"})
 
 
-def _matching(session: Session, bank: Bank, wanted: Wanted) -> Select[Any]:
-    found = select(Item.id).join(ItemVersion, (ItemVersion.item_id == Item.id) & ItemVersion.newest).where(Item.bank_id == bank.id)
+def _matching(session: Session, bank: Bank, wanted: Wanted, ordered: bool = False) -> Select[Any]:
+    """The ids. Every item has a newest version; the many are joined with theirs only where something is asked of it, or they are `ordered` by it."""
+    found = select(Item.id).where(Item.bank_id == bank.id)
+    if wanted.by_version or (ordered and wanted.order == "newest"):
+        found = found.join(ItemVersion, (ItemVersion.item_id == Item.id) & ItemVersion.newest)
     if wanted.words and (condition := search.matching(session, wanted.words)) is not None:
         found = found.where(condition)
     if wanted.area:
@@ -141,11 +153,10 @@ class Listed:
 
 
 def look(session: Session, bank: Bank, wanted: Wanted) -> Listed:
-    matching = _matching(session, bank, wanted)
-    count = session.scalar(matching.with_only_columns(func.count())) or 0
+    count = session.scalar(_matching(session, bank, wanted).with_only_columns(func.count())) or 0
     pages = max(1, -(-count // PAGE))
     page = min(wanted.page, pages)
-    numbers = _numbers(session, matching, wanted.order, page, count)
+    numbers = _numbers(session, _matching(session, bank, wanted, ordered=True), wanted.order, page, count)
     versions = {
         version.item_id: version
         for version in session.scalars(
@@ -169,7 +180,7 @@ def _numbers(session: Session, matching: Select[Any], order: str, page: int, cou
     size = min(PAGE, count - before)
     behind = before > count // 2
     by, falling = ORDERS[order]
-    ordered = matching.order_by(by.desc() if falling != behind else by.asc(), Item.id.desc() if behind else Item.id.asc())
+    ordered = matching.order_by(*(column.desc() if falling != behind else column.asc() for column in by))
     found = list(session.scalars(ordered.limit(size).offset(count - before - size if behind else before)))
     return found[::-1] if behind else found
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from testing_platform.accounts.rules import Role
 from testing_platform.itembank import form_queries, forms, service
 from testing_platform.itembank.assembly import blueprint as blueprints
+from testing_platform.itembank.assembly.supply import offered
 from testing_platform.itembank.form_models import Assembly, FormPlan
 from testing_platform.itembank.models import Bank, Form, Item, ItemStatistics, ItemVersion
 from testing_platform.scoring import service as scoring
@@ -47,6 +48,25 @@ def test_the_pool_holds_what_may_be_given(session, bank):
     assert set(found) == {f"I-{n:02d}" for n in range(COUNT)} - {"I-00", "I-01", "I-03"}
     assert [code for code, item in found.items() if item.pilot] == ["I-04"]
     assert (found["I-06"].key, found["I-06"].seconds) == (2, 50)
+
+
+@pytest.mark.both
+def test_the_database_counts_what_the_pool_holds(session, bank):
+    version(session, "I-00").state = "rested"
+    version(session, "I-01").item.expires_on = TODAY
+    version(session, "I-04").state = "pilot"
+    version(session, "I-05").item.level = "apply"
+    version(session, "I-06").item.calculator = True
+    # One with a newer version on trial beside the one in use counts once.
+    item = version(session, "I-07").item
+    kept = service.keep_stimulus(session, bank, "P-1", "A passage", "<p>Read.</p>")
+    newer = service.write(session, item, service.content_of(version(session, "I-07")), kept, "easy", make.NOON)
+    make.in_use(newer, make.person(session, Role.ANALYST))
+    newer.state = "pilot"
+    session.flush()
+    held = form_queries.pool(session, bank, blueprints.of(document()), TODAY)
+    assert form_queries.offers(session, bank, TODAY) == offered(held)
+    assert len(held) == COUNT - 2
 
 
 def test_figures_come_from_answers_where_enough_have_answered(session, bank):

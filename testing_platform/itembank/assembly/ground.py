@@ -1,10 +1,10 @@
 """A pool laid out for a blueprint: who may stand where, and the sums that a form is judged by, as arrays."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -34,23 +34,44 @@ class Passage:
     sizes: range
 
 
+class Kept(Protocol):
+    """What a section is chosen by."""
+
+    @property
+    def area(self) -> str: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def calculator(self) -> bool: ...
+    @property
+    def pilot(self) -> bool: ...
+    @property
+    def passage(self) -> str | None: ...
+
+
+def section_for(blueprint: Blueprint, item: Kept) -> int | None:
+    """The section that can use such an item. A trial item stands by itself: a passage is chosen for its scored items."""
+    return None if item.pilot and item.passage is not None else blueprint.section_of(item.area, item.level, item.calculator)
+
+
+def sizes_of(blueprint: Blueprint, passages: Mapping[tuple[int, str], int]) -> dict[tuple[int, str], range]:
+    """With how many of its items each passage of a section can be used; one with fewer than the blueprint wants of it is left out."""
+    found = {key: blueprint.sections[key[0]].passages.sizes(count) for key, count in passages.items()}
+    return {key: sizes for key, sizes in found.items() if sizes}
+
+
 def place(blueprint: Blueprint, pool: Sequence[PoolItem]) -> tuple[list[tuple[PoolItem, int]], list[Passage]]:
     """The items that some section takes, each with its section, and the passages that can be used, by indices into these items."""
-    placed = [(item, blueprint.section_of(item.area, item.level, item.calculator)) for item in pool]
-    # A trial item stands by itself: a passage is chosen for its scored items.
-    usable = [(item, at) for item, at in placed if at is not None and not (item.pilot and item.passage is not None)]
+    usable = [(item, at) for item in pool if (at := section_for(blueprint, item)) is not None]
     passages: dict[tuple[int, str], list[int]] = {}
     for number, (item, at) in enumerate(usable):
         if item.passage is not None:
             passages.setdefault((at, item.passage), []).append(number)
-    sizes = {key: blueprint.sections[key[0]].passages.sizes(len(inside)) for key, inside in passages.items()}
-    # A passage with fewer items than the blueprint wants of it cannot be used.
-    dropped = {number for key, inside in passages.items() if not sizes[key] for number in inside}
+    sizes = sizes_of(blueprint, {key: len(inside) for key, inside in passages.items()})
+    dropped = {number for key, inside in passages.items() if key not in sizes for number in inside}
     kept = [number for number in range(len(usable)) if number not in dropped]
     renumbered = {old: new for new, old in enumerate(kept)}
-    found = [
-        Passage(key[1], key[0], [renumbered[number] for number in inside], sizes[key]) for key, inside in passages.items() if sizes[key]
-    ]
+    found = [Passage(key[1], key[0], [renumbered[number] for number in passages[key]], fit) for key, fit in sizes.items()]
     return [usable[number] for number in kept], found
 
 

@@ -3,14 +3,14 @@
 import pytest
 
 from testing_platform.itembank.assembly import blueprint as blueprints
-from testing_platform.itembank.assembly.supply import supply
+from testing_platform.itembank.assembly.supply import offered, supply
 from tests.itembank.assembly import made
 
 
 def lines(pool, cells, **section):
     document = made.document()
     document["section"][0] |= {"cell": cells, **section}
-    return {(line.kind, line.cell and (line.cell.area, line.cell.level)): line for line in supply(blueprints.of(document), pool)}
+    return {(line.kind, line.cell and (line.cell.area, line.cell.level)): line for line in supply(blueprints.of(document), offered(pool))}
 
 
 def items(area, count, start=1, **more):
