@@ -285,7 +285,7 @@ def _front() -> Check:
 
 
 @main.command()
-@click.argument("name", type=click.Choice(["answers", "live", "vision", "assemble", "calibrate", "analyze"]))
+@click.argument("name", type=click.Choice(["answers", "live", "vision", "assemble", "calibrate", "analyze", "hiring"]))
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--quick", is_flag=True, help="Short runs, to see that it works; not for figures.")
 @click.option("--database", type=click.Choice(["sqlite", "postgres"]), help="For answers; postgres: a private server of its own.")
