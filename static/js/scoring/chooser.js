@@ -1,29 +1,34 @@
 // The chooser while somebody moves its numbers. The page is complete without this; the figures that are stored and signed are the server's.
 
-import { choose, countOf, percent, rateOf, withinSem } from "./rules.js";
+import { casesOf, choose, countOf, csemSquared, percent, rateOf, rateOfCases, SHARES, withinSem } from "./rules.js";
 
 const RATES = ["attend", "reach", "appointed", "show"];
-const COPIED = ["vacancies_now", "vacancies_expected", "listed", ...RATES, "capacity", "minimum", "cut"];
+const CASES = SHARES.flatMap((name) => [`${name}_did`, `${name}_of`]);
+const COPIED = ["vacancies_now", "vacancies_expected", "listed", ...RATES, ...CASES, "capacity", "minimum", "cut"];
 
 // What the boxes say, or null where one of them is not usable yet.
-export function read(value, maximum) {
+export function read(value, maximum, prior) {
   const [now, expected] = ["vacancies_now", "vacancies_expected"].map((name) => countOf(value(name)));
   const listed = value("listed") === "" ? 0 : countOf(value("listed"));
-  const rates = Object.fromEntries(RATES.map((name) => [name, rateOf(value(name))]));
+  const past = Object.fromEntries(SHARES.map((name) => [name, casesOf(value(`${name}_did`), value(`${name}_of`))]));
+  const rates = Object.fromEntries(
+    RATES.map((name) => [name, past[name] ? rateOfCases(past[name], prior) : rateOf(value(name))]),
+  );
   const cut = countOf(value("cut"));
   const optional = (name) => (value(name) === "" ? null : countOf(value(name)));
-  if ([now, expected, listed, cut, ...Object.values(rates)].includes(null) || cut > maximum) {
+  if ([now, expected, listed, cut, ...Object.values(rates)].includes(null) || Object.values(past).includes(undefined) || cut > maximum) {
     return null;
   }
   const capacity = optional("capacity");
-  return { vacancies: now + expected, listed, ...rates, cut, capacity, minimum: optional("minimum") };
+  return { vacancies: now + expected, listed, ...rates, cut, capacity, minimum: optional("minimum"), past };
 }
 
 export function mount(root) {
   const data = root.dataset;
   const counts = data.counts.split(",").map(Number);
   const maximum = Number(data.maximum);
-  const policy = { extra: Number(data.extra), assurance: Math.round(Number(data.assurance) * 10000) };
+  const tenThousandths = (text) => Math.round(Number(text) * 10000);
+  const policy = { extra: Number(data.extra), assurance: tenThousandths(data.assurance), prior: data.prior.split(",").map(tenThousandths) };
   const part = (name) => root.querySelector(`[data-part="${name}"]`);
   const box = (name) => root.querySelector(`#${name}`);
   const say = (name, text) => {
@@ -48,6 +53,8 @@ export function mount(root) {
   const bars = [...picture.querySelectorAll(".bar")];
   let latest = null;
   let shownCut = null;
+  // What takes an integral is the server's, and stands for the cut that it was asked for.
+  const firstCut = countOf(box("cut").value);
   // Until somebody moves the cut it is the point cut of the numbers.
   let moved = data.moved === "yes";
 
@@ -80,6 +87,20 @@ export function mount(root) {
     }
   }
 
+  // Where the judges' line stands; none where there is no judgment.
+  function minimumLine(minimum) {
+    const mark = picture.querySelector('[data-part="minimum-line"]');
+    mark.toggleAttribute("hidden", minimum === null);
+    const [stroke, text] = mark.children;
+    const [low, step, left] = ["low", "step", "left"].map((name) => Number(picture.dataset[name]));
+    const at = Math.max(left, left + ((minimum ?? 0) - low) * step);
+    stroke.setAttribute("x1", at);
+    stroke.setAttribute("x2", at);
+    text.setAttribute("x", at < 480 ? at + 5 : at - 5);
+    text.setAttribute("text-anchor", at < 480 ? "start" : "end");
+    text.textContent = text.dataset.says.replace("{minimum}", minimum);
+  }
+
   function notes(cell, names) {
     const wanted = names.join(" ");
     if (cell.dataset.names !== wanted) {
@@ -89,7 +110,7 @@ export function mount(root) {
   }
 
   function draw() {
-    let said = read((name) => box(name).value, maximum);
+    let said = read((name) => box(name).value, maximum, policy.prior);
     root.classList.toggle("chooser--unread", said === null);
     if (said === null) {
       return;
@@ -109,6 +130,14 @@ export function mount(root) {
     say("passers", chosen.passers);
     say("share", percent(chosen.passers, found.taken));
     say("probability", chosen.probability);
+    say("certain", chosen.certain);
+    show("with-cases", found.uncertain);
+    show("without-cases", !found.uncertain);
+    say("assured-certain", found.assuredCertain ?? part("assured").dataset.none);
+    say("csem", Math.sqrt(csemSquared(said.cut, maximum)).toFixed(2));
+    say("within-csem", withinSem(counts, said.cut, csemSquared(said.cut, maximum)));
+    show("livingston", said.cut === firstCut);
+    say("again", cells.get(said.cut).again?.textContent ?? "");
     say("appointments", chosen.appointments);
     say("interviews", chosen.interviews);
     say("point", found.point);
@@ -132,17 +161,19 @@ export function mount(root) {
     show("below-chance", belowChance);
     show("below-minimum", belowMinimum);
     show("needs-below", belowChance || belowMinimum);
-    const own = (name) => said[name] === Math.round(Number(data[`own${name[0].toUpperCase()}${name.slice(1)}`]) * 10000);
-    show("needs-rates", !["attend", "reach", "appointed"].every(own));
+    // A rate is "0.8500", or "170/198" where it is of cases.
+    const spelled = (name) => (said.past[name] ? said.past[name].join("/") : (said[name] / 10000).toFixed(4));
+    show("needs-rates", SHARES.some((name) => spelled(name) !== data[`own${name[0].toUpperCase()}${name.slice(1)}`]));
     const rate = (name) => String(said[name] / 10000);
     say("sum-e", `${said.vacancies} ÷ ${rate("appointed")} + ${policy.extra} → ${found.needed.eligibles}`);
     say("sum-m", `(${found.needed.eligibles} − ${said.listed}) ÷ (${rate("attend")} × ${rate("reach")}) → ${found.needed.passers}`);
     const within = withinSem(counts, said.cut, Number(data.semSquared));
     say("within", within);
     line(chosen.passers, said.cut, within);
+    minimumLine(said.minimum);
     for (const row of found.rows) {
       const cell = cells.get(row.cut);
-      for (const name of ["interviews", "eligibles", "appointments", "probability"]) {
+      for (const name of ["interviews", "eligibles", "appointments", "probability", "certain"]) {
         if (cell[name].textContent !== row[name]) {
           cell[name].textContent = row[name];
         }
@@ -154,6 +185,7 @@ export function mount(root) {
           row.cut === said.cut && "chosen",
           ready && row.cut === found.point && "point",
           ready && row.cut === found.assured && "assured",
+          row.cut === said.minimum && "minimum",
           row.cut === reference && "reference",
           said.capacity !== null && Number(row.interviews) > said.capacity && "capacity",
         ].filter(Boolean),
@@ -166,8 +198,7 @@ export function mount(root) {
       frame.scrollTop = rows.get(said.cut).offsetTop - frame.clientHeight / 2;
     }
     for (const name of COPIED) {
-      const copy = root.querySelector(`[data-copy="${name}"]`);
-      if (copy) {
+      for (const copy of root.querySelectorAll(`[data-copy="${name}"]`)) {
         copy.value = box(name).value;
       }
     }
@@ -190,14 +221,29 @@ export function mount(root) {
       range.max = Math.max(Number(range.max), Number(number.value) || 0);
       range.value = number.value || range.min;
     };
+    const cases = ["did", "of"].map((which) => box(`${range.dataset.for}_${which}`)).filter(Boolean);
+    for (const one of cases) {
+      one.addEventListener("input", () => {
+        const known = casesOf(...cases.map((each) => each.value));
+        if (known) {
+          number.value = String(rateOfCases(known, policy.prior) / 100);
+          follow();
+        }
+        later();
+      });
+    }
+    // A percent that somebody writes is no longer that of the cases.
+    const written = () => cases.forEach((one) => (one.value = ""));
     follow();
     range.hidden = false;
     range.addEventListener("input", () => {
+      written();
       number.value = range.value;
       moved ||= range.dataset.for === "cut";
       later();
     });
     number.addEventListener("input", () => {
+      written();
       moved ||= range.dataset.for === "cut";
       follow();
       later();

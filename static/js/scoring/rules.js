@@ -2,6 +2,7 @@
 // what is stored and signed is the server's. Rates are whole ten-thousandths: 85 % is 8500.
 
 const WHOLE = 10000;
+export const SHARES = ["attend", "reach", "appointed"];
 
 // "85.25" percent → 8525; null for anything that is not above 0 and up to 100 with two places.
 export function rateOf(text) {
@@ -17,6 +18,18 @@ export function rateOf(text) {
 export function countOf(text) {
   const said = String(text).trim();
   return /^\d{1,5}$/.test(said) && Number(said) <= 10000 ? Number(said) : null;
+}
+
+// [did, of] past cases; null where there are none, undefined while the two do not make sense together.
+export function casesOf(did, of) {
+  const said = [did, of].map((text) => String(text).trim());
+  if (said.every((text) => text === "")) {
+    return null;
+  }
+  if (!said.every((text) => /^\d{1,7}$/.test(text)) || Number(said[0]) > Number(said[1]) || Number(said[1]) > 1000000) {
+    return undefined;
+  }
+  return Number(said[1]) ? said.map(Number) : null;
 }
 
 export function ceilDiv(a, b) {
@@ -67,7 +80,59 @@ export function chances(most, inputs) {
   return found;
 }
 
-// The same question in whole numbers, for the case that floating point cannot decide.
+// The mean of Beta(prior + what happened), half up, as a rate. The prior is in ten-thousandths too.
+export function rateOfCases([did, of], [yes, no]) {
+  const [top, all] = [did * WHOLE + yes, of * WHOLE + yes + no].map(BigInt);
+  return Number(places(top * BigInt(WHOLE), all, 0));
+}
+
+// P(appointments ≥ vacancies) for 0…most passers where some rates come from past cases: likely.py says how. Off by less than 1e-10.
+export function likely(most, inputs, policy) {
+  // Of m people of whom k did, the next one does with (first + one·k) / (all + one·m).
+  const [attend, reach, appointed] = SHARES.map((name) => {
+    const cases = inputs.past[name];
+    const [yes, no] = policy.prior.map((part) => part / WHOLE);
+    return cases ? { first: cases[0] + yes, all: cases[1] + yes + no, one: 1 } : { first: inputs[name] / WHOLE, all: 1, one: 0 };
+  });
+  const step = (share, row, people) => {
+    const all = share.all + share.one * people;
+    for (let k = Math.min(people + 1, row.length - 1); k >= 0; k -= 1) {
+      const stays = (share.all - share.first + share.one * (people - k)) / all;
+      row[k] = (k <= people ? row[k] * stays : 0) + (k ? (row[k - 1] * (share.first + share.one * (k - 1))) / all : 0);
+    }
+  };
+  const row = (length) => {
+    const found = new Float64Array(length);
+    found[0] = 1;
+    return found;
+  };
+  const people = most + inputs.listed;
+  let after = new Float64Array(people + 1);
+  const short = row(Math.max(1, inputs.vacancies));
+  let filled = inputs.vacancies ? 0 : 1;
+  for (let n = 0; n <= people; n += 1) {
+    after[n] = filled;
+    if (inputs.vacancies && inputs.vacancies - 1 <= n) {
+      filled += (short[inputs.vacancies - 1] * (appointed.first + appointed.one * (inputs.vacancies - 1))) / (appointed.all + appointed.one * n);
+    }
+    step(appointed, short, n);
+  }
+  after = after.subarray(inputs.listed);
+  for (const share of [reach, attend]) {
+    const before = new Float64Array(most + 1);
+    const here = row(most + 1);
+    for (let n = 0; n <= most; n += 1) {
+      for (let k = 0; k <= n; k += 1) {
+        before[n] += here[k] * after[k];
+      }
+      step(share, here, n);
+    }
+    after = before;
+  }
+  return after.map((value) => Math.min(1, value));
+}
+
+// The same question with certain rates in whole numbers, for the case that floating point cannot decide.
 export function reachesExactly(passers, inputs, policy) {
   const yes = BigInt(inputs.attend) * BigInt(inputs.reach) * BigInt(inputs.appointed);
   const all = BigInt(WHOLE) ** 3n;
@@ -95,20 +160,24 @@ export function places(numerator, denominator, count) {
   return count ? `${text.slice(0, -count)}.${text.slice(-count)}` : text;
 }
 
-// counts[raw] candidates have each raw score. inputs: vacancies, listed, attend, reach, appointed, show; policy: extra, assurance.
+// counts[raw] candidates have each raw score. inputs: vacancies, listed, attend, reach, appointed, show, past; policy: extra, assurance, prior.
 export function choose(counts, inputs, policy) {
   const taken = counts.reduce((sum, count) => sum + count, 0);
   const target = needed(inputs, policy);
-  const likely = chances(taken, inputs);
+  const certain = chances(taken, inputs);
+  const uncertain = SHARES.some((name) => inputs.past[name]);
+  const found = uncertain ? likely(taken, inputs, policy) : certain;
   const level = policy.assurance / WHOLE;
-  const reaches = (n) =>
-    Math.abs(likely[n] - level) > 1e-9 ? likely[n] > level : reachesExactly(n, inputs, policy);
+  const reachesCertain = (n) =>
+    Math.abs(certain[n] - level) > 1e-9 ? certain[n] > level : reachesExactly(n, inputs, policy);
+  const reaches = uncertain ? (n) => found[n] >= level - 1e-12 : reachesCertain;
   const whole = BigInt(WHOLE);
   const [attend, reach, appointed, listed] = [inputs.attend, inputs.reach, inputs.appointed, inputs.listed].map(BigInt);
   const rows = [];
   let passers = taken;
   let point = 0;
   let assured = null;
+  let assuredCertain = null;
   counts.forEach((atCut, cut) => {
     const n = BigInt(passers);
     const eligibles = n * attend * reach + listed * whole * whole;
@@ -118,7 +187,8 @@ export function choose(counts, inputs, policy) {
       interviews: places(n * attend, whole, 1),
       eligibles: places(eligibles, whole ** 2n, 1),
       appointments: places(eligibles * appointed, whole ** 3n, 1),
-      probability: likely[passers].toFixed(3),
+      probability: found[passers].toFixed(3),
+      certain: certain[passers].toFixed(3),
     });
     if (passers >= target.passers) {
       point = cut;
@@ -126,6 +196,9 @@ export function choose(counts, inputs, policy) {
     // Fewer pass with each higher cut, so the last that still reaches is the largest.
     if (reaches(passers)) {
       assured = cut;
+    }
+    if (reachesCertain(passers)) {
+      assuredCertain = cut;
     }
     passers -= atCut;
   });
@@ -141,7 +214,9 @@ export function choose(counts, inputs, policy) {
     needed: target,
     rows,
     point,
+    uncertain,
     assured,
+    assuredCertain,
     assuredPassers,
     short,
     inviteMore: ceilDiv(short * WHOLE, inputs.show),
@@ -150,6 +225,11 @@ export function choose(counts, inputs, policy) {
 
 export function withinSem(counts, cut, semSquared) {
   return counts.reduce((sum, count, raw) => sum + ((raw - cut) ** 2 <= semSquared ? count : 0), 0);
+}
+
+// Lord's conditional standard error of measurement at a raw score, squared.
+export function csemSquared(raw, items) {
+  return items > 1 ? (raw * (items - raw)) / (items - 1) : 0;
 }
 
 // To one place half up, from whole numbers.
