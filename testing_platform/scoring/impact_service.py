@@ -148,7 +148,7 @@ def takers(session: Session, administration: Administration, run: ScoreRun) -> l
                 By.ETHNICITY: row.ethnicity or rules.UNSAID,
                 By.AGE_40: rules.UNSAID if row.age_40 is None else rules.GROUPS[By.AGE_40][row.age_40],
                 By.MODE: str(row.mode),
-                By.LIST: row.basis or rules.UNSAID,
+                By.LIST: (row.basis or rules.UNSAID).upper(),
             },
         )
         for row in rows
