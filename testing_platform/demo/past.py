@@ -6,11 +6,13 @@ candidates and proctors reach it by, in the order of the instants, in one transa
 
 import math
 import random
+import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,6 +38,7 @@ from testing_platform.itembank import service as itembank
 from testing_platform.itembank.models import Bank, Form
 from testing_platform.proctor import service as proctoring
 from testing_platform.proctor.rules import Act
+from testing_platform.scoring import groups_file, impact_service
 from testing_platform.settings import Settings
 from testing_platform.storage import Folder, Vault
 
@@ -139,6 +142,9 @@ class Sitting:
     sent: list[tuple[timedelta, EventIn]] = field(default_factory=list)
     handed_in: timedelta | None = None
 
+    def chosen(self, slot: int) -> str | None:
+        return next((event.option for _, event in reversed(self.sent) if event.slot == slot and event.state == "answered"), None)
+
 
 def sitting(items: list[Item], chance: random.Random, time_allowed: timedelta) -> Sitting:
     """Answer the items from first to last, look again at what was flagged or passed over, hand in."""
@@ -200,6 +206,18 @@ def _option(item: Item, ability: float, chance: random.Random) -> str | None:
     return chance.choices(list(item.lures), list(item.lures.values()))[0]
 
 
+def said_of_themselves(who: Candidate, knew_planted: bool) -> tuple[str, str, str]:
+    """Sex, ethnicity and age 40 or over as on the application form; blank where nothing was said. `knew_planted`: what draws men to the planted item."""
+    rule, chance = PLAN["groups"], random.Random(f"{PLAN['seed']} form {who.number}")
+    kind = chance.random()
+    man = chance.random() < rule["men"]["right" if knew_planted else "wrong"]
+    sex = "" if kind < rule["unsaid"]["sex"] else "X" if kind < rule["unsaid"]["sex"] + rule["another_sex"] else "M" if man else "F"
+    weights = rule["ethnicity"]
+    ethnicity = "" if chance.random() < rule["unsaid"]["ethnicity"] else chance.choices(list(weights), list(weights.values()))[0]
+    age_40 = "" if chance.random() < rule["unsaid"]["age_40"] else "yes" if chance.random() < rule["age_40"] else "no"
+    return sex, ethnicity, age_40
+
+
 # ------------------------------------------------------------ through the services
 
 
@@ -228,6 +246,7 @@ class Taker:
     person: Person | None = None
     appointment: Appointment | None = None
     attempt: Attempt | None = None
+    test: Sitting | None = None
 
     def acts(self) -> Iterator[tuple[datetime, Callable[[datetime], None]]]:
         chance, place = self.who.chance, self.day.places[self.who.session]
@@ -246,7 +265,7 @@ class Taker:
         began = max(at, place.window.opens_at) + timedelta(seconds=chance.uniform(20, 200))
         yield began, self._begin
         allowed = Clock(self.day.time_limit, multiplier(self.who.settings)).time_allowed
-        test = sitting(self.day.items, chance, allowed)
+        test = self.test = sitting(self.day.items, chance, allowed)
         for first in range(0, len(test.sent), PLAN["batch"]):
             batch = test.sent[first : first + PLAN["batch"]]
             yield began + batch[-1][0], self._say([event for _, event in batch])
@@ -348,6 +367,22 @@ def fill(db: Database, settings: Settings, progress: Callable[[int, int], None] 
         progress(len(acts), len(acts))
         for row in session.scalars(select(ProctorAssignment).join(TestSession).where(TestSession.administration_id == administration.id)):
             row.ended_at = max(place.window.closes_at for place in day.places) + timedelta(hours=4)
+        _take_in_groups(session, administration, takers, max(place.window.closes_at for place in day.places) + timedelta(days=1))
+
+
+def _take_in_groups(session: Session, administration: Administration, takers: list[Taker], now: datetime) -> None:
+    """What candidates said of themselves comes from the applicant system the day after, as a file would bring it."""
+    item = setup.bank_items()[PLAN["groups"]["planted"]]
+    slot = setup.read("form_a.toml")["items"].index(item["code"]) + 1
+    lines = []
+    for taker in takers:
+        knew = taker.test is not None and taker.test.chosen(slot) == item["key"]
+        lines.append(",".join([f"C-1229-{taker.who.number}", *said_of_themselves(taker.who, knew)]))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "groups.csv"
+        path.write_text("\n".join(["candidate,sex,ethnicity,age_40", *lines]) + "\n", encoding="utf-8")
+        said, digest = groups_file.read(path)
+    impact_service.keep_demographics(session, administration, said, digest, None, now)
 
 
 def _announce(session: Session, db: Database, settings: Settings, now: datetime) -> tuple[Day, Administration]:

@@ -20,6 +20,7 @@ from testing_platform.itembank.rules import Signature, State
 from testing_platform.notices.models import Notice
 from testing_platform.proctor import queries as console
 from testing_platform.proctor.models import EndProposal
+from testing_platform.scoring import countersign
 from testing_platform.scoring.models import InterviewInvitation, Key, PassingScoreDecision, QualifyingResult, ScoreRun
 
 ALIVE = timedelta(seconds=10)
@@ -132,7 +133,7 @@ def _scoring(session: Session) -> dict[str, Now]:
     one = session.scalars(select(Administration).join(Form).where(Form.name == past.PLAN["form"])).first()
     if one is None:
         quiet = Now(_("No administration is over yet."))
-        return {"analyst": quiet, "approver": quiet, "scheduler": quiet}
+        return {"analyst": quiet, "approver": quiet, "scheduler": quiet, "validation": quiet}
     number = one.number
     decisions = select(PassingScoreDecision).where(PassingScoreDecision.administration_id == one.id)
     proposed = session.scalars(decisions.where(PassingScoreDecision.outcome == "proposed")).first()
@@ -141,19 +142,27 @@ def _scoring(session: Session) -> dict[str, Now]:
     scored = _count(session, ScoreRun, ScoreRun.administration_id == one.id)
     nothing = Now(_("Nothing to sign: an analyst proposes first."))
     hidden = Now(_("Nobody to invite: there is no result before two people have signed."))
+    weighing = Now(_("Administration %(number)s: no passing score waits for you.", number=number))
     if proposed is not None:
+        signing = Now(_("Administration %(number)s: a passing score waits for your signature.", number=number), waits=True)
+        if countersign.is_due(session, proposed):
+            signing = Now(_("Administration %(number)s: a validation analyst countersigns before you sign.", number=number))
+            weighing = Now(_("Administration %(number)s: a passing score waits for your countersignature.", number=number), waits=True)
         return {
             "analyst": Now(_("Administration %(number)s: a passing score waits for the second signature.", number=number)),
-            "approver": Now(_("Administration %(number)s: a passing score waits for your signature.", number=number), waits=True),
+            "approver": signing,
             "scheduler": hidden if approved is None else _to_invite(session, approved),
+            "validation": weighing,
         }
     if approved is not None:
         return {
             "analyst": Now(_("Administration %(number)s: the passing score is signed and the results are out.", number=number)),
             "approver": Now(_("Administration %(number)s: signed. Nothing else waits for you.", number=number)),
             "scheduler": _to_invite(session, approved),
+            "validation": weighing,
         }
     if scored:
+        weighing = Now(_("Administration %(number)s: groups can be compared.", number=number))
         said = _("Administration %(number)s: the scores are there. Propose a passing score.", number=number)
     elif key is not None and key.locked_at is not None:
         said = _("Administration %(number)s: the key is locked. Score the answers.", number=number)
@@ -165,7 +174,7 @@ def _scoring(session: Session) -> dict[str, Now]:
             .where(TestSession.administration_id == one.id, Attempt.submitted_at.is_not(None))
         )
         said = _("Administration %(number)s: %(count)s tests are in. Look at the key and lock it.", number=number, count=handed_in)
-    return {"analyst": Now(said, waits=True), "approver": nothing, "scheduler": hidden}
+    return {"analyst": Now(said, waits=True), "approver": nothing, "scheduler": hidden, "validation": weighing}
 
 
 def _to_invite(session: Session, decision: PassingScoreDecision) -> Now:

@@ -27,6 +27,7 @@ DOORS = {
     "reviewer": (Area.ANALYST, Role.ITEM_REVIEWER),
     "fairness": (Area.ANALYST, Role.FAIRNESS_REVIEWER),
     "scheduler": (Area.SCHEDULER, Role.SCHEDULER),
+    "validation": (Area.VALIDATION, Role.VALIDATION_ANALYST),
     "auditor": (Area.AUDITOR, Role.AUDITOR),
     "operator": (Area.OPERATOR, Role.OPERATOR),
 }
