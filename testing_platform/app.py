@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
     from testing_platform.delivery import workstation
     from testing_platform.examinations import form_views
     from testing_platform.examinations import views as examinations
-    from testing_platform.itembank import export_views, item_views
+    from testing_platform.itembank import export_views, item_views, passage_views
     from testing_platform.itembank import views as itembank
     from testing_platform.proctor import api as proctor_api
     from testing_platform.proctor import room_views as room
@@ -50,7 +50,17 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
         app.register_blueprint(blueprint)
     for blueprint in (web.bp, accounts.bp, delivery.bp, delivery_api.bp, examinations.bp, scoring.bp, proctor.bp, proctor_api.bp):
         app.register_blueprint(blueprint)
-    for blueprint in (workstation.bp, room.bp, auditor.bp, itembank.bp, item_views.bp, export_views.bp, form_views.bp, analyses.bp):
+    for blueprint in (
+        workstation.bp,
+        room.bp,
+        auditor.bp,
+        itembank.bp,
+        item_views.bp,
+        export_views.bp,
+        passage_views.bp,
+        form_views.bp,
+        analyses.bp,
+    ):
         app.register_blueprint(blueprint)
     if settings.demo:
         from testing_platform.demo import views as demo

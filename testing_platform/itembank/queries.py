@@ -1,5 +1,6 @@
 """Reads of the bank."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -219,6 +220,60 @@ def passages(session: Session, bank: Bank) -> list[Stimulus]:
     """The newest version of each passage."""
     newest = select(func.max(Stimulus.id)).where(Stimulus.bank_id == bank.id).group_by(Stimulus.code)
     return list(session.scalars(select(Stimulus).where(Stimulus.id.in_(newest)).order_by(Stimulus.code)))
+
+
+@dataclass(frozen=True)
+class PassageUse:
+    """The newest version of a passage: how many items stand under it or an earlier one, how many of them by state, and how many under an earlier one alone."""
+
+    passage: Stimulus
+    items: int
+    states: dict[str, int]
+    behind: int
+
+
+# A version that stands for its item now: the newest, the one in use, or what it says in another language.
+CURRENT = or_(ItemVersion.newest, ItemVersion.state.in_(SIGNED), ItemVersion.variant_of_id.is_not(None)) & (
+    ItemVersion.state != State.REPLACED
+)
+
+
+def passages_used(session: Session, bank: Bank, words: str = "", state: str = "") -> list[PassageUse]:
+    """In order of codes, those with all of these words; of `state`, those with an item in it, or (`-`) those with no item at all."""
+    under: dict[str, dict[int, list[tuple[int, str]]]] = {}
+    rows = session.execute(
+        select(Stimulus.code, ItemVersion.item_id, Stimulus.number, ItemVersion.state)
+        .join(Stimulus, Stimulus.id == ItemVersion.stimulus_id)
+        .where(Stimulus.bank_id == bank.id, CURRENT)
+    )
+    for code, item_id, number, standing in rows:
+        under.setdefault(code, {}).setdefault(item_id, []).append((number, standing))
+    typed = words.casefold().split()
+    found = []
+    for one in passages(session, bank):
+        if typed:
+            text = f"{one.code} {one.title} {text_of(one.html)}".casefold()
+            if not all(word in text for word in typed):
+                continue
+        items = under.get(one.code, {})
+        states = Counter(standing for held in items.values() for standing in {standing for _, standing in held})
+        behind = sum(max(number for number, _ in held) < one.number for held in items.values())
+        if not state or (not items if state == "-" else state in states):
+            found.append(PassageUse(one, len(items), dict(states), behind))
+    return found
+
+
+def under_passage(session: Session, bank: Bank, code: str) -> list[tuple[ItemVersion, int]]:
+    """The versions under a passage with the number of it that each has, in order of their items' codes."""
+    rows = session.execute(
+        select(ItemVersion, Stimulus.number)
+        .join(Stimulus, Stimulus.id == ItemVersion.stimulus_id)
+        .join(ItemVersion.item)
+        .where(Stimulus.bank_id == bank.id, Stimulus.code == code, CURRENT)
+        .options(contains_eager(ItemVersion.item))
+        .order_by(Item.code, ItemVersion.number)
+    )
+    return [(version, number) for version, number in rows]
 
 
 def newest_versions(session: Session, bank: Bank) -> list[ItemVersion]:

@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from testing_platform.accounts.rules import Area, Role
 from testing_platform.itembank import forms, service
-from testing_platform.itembank.models import Bank, Item, ItemVersion
+from testing_platform.itembank.models import Bank, Item, ItemVersion, Stimulus
 from tests import make
 from tests.itembank.assembly.made import document
 from tests.itembank.assembly.stored import forms_bank
@@ -132,7 +132,7 @@ def test_an_item_with_a_passage_is_handed_in_with_that_passage_in_its_language(d
     assert writer.post(f"{there}/in/es", SPANISH).status_code == 303
     assert writer.post(f"{there}/hand-in", {"version": "2", "state": "draft"}).status_code == 422
     passage = {"code": "P-ES", "title": "Tarifas", "text": "Un permiso cuesta $40.", "language": "es"}
-    assert writer.post(f"/analyst/bank/{bank_id}/passages", passage).status_code == 303
+    assert writer.post(f"/analyst/bank/{bank_id}/passages/edit", passage).status_code == 303
     assert "Tarifas" in text_of(writer.get(f"{there}/in/es"))
     assert writer.post(f"{there}/in/es", {**SPANISH, "seen": "2", "stimulus": "P-ES"}).status_code == 303
     assert writer.post(f"{there}/hand-in", {"version": "3", "state": "draft"}).status_code == 303
@@ -220,3 +220,62 @@ def test_more_options_than_letters_are_refused_and_none_is_dropped(enter, item_i
     assert reply.status_code == 422
     assert "at most 26 options" in reply.get_data(as_text=True)
     assert "option-jj" in reply.get_data(as_text=True)
+
+
+# --- passages -----------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def passages(db, bank_id):
+    """P-1 with an active item under its first version and a draft under its second; P-2 with none."""
+    with db.write() as session:
+        bank = session.get_one(Bank, bank_id)
+        first = service.keep_stimulus(session, bank, "P-1", "Fees", "<p>A permit costs <strong>$40</strong>.</p>")
+        for code, kept in (("R-1", first), ("R-2", service.keep_stimulus(session, bank, "P-1", "Fees", "<p>A permit costs $50.</p>"))):
+            draft = service.ItemDraft(code, "READ", "What is the fee?", {"a": "$40", "b": "$50"}, ("a",), "", "easy", stimulus="P-1")
+            version = service.keep_item(session, bank, draft, {"P-1": kept}, NOON)
+            if code == "R-1":
+                make.in_use(version, make.person(session, Role.ANALYST))
+        service.keep_stimulus(session, bank, "P-2", "Hours", "<p>The office opens at eight.</p>")
+    return f"/analyst/bank/{bank_id}/passages"
+
+
+@pytest.mark.parametrize(
+    ("asked", "codes"),
+    [
+        ("", ["P-1", "P-2"]),
+        ("words=permit", ["P-1"]),
+        ("words=OPENS+office", ["P-2"]),
+        ("words=strong", []),
+        ("state=active", ["P-1"]),
+        ("state=retired", []),
+        ("state=-", ["P-2"]),
+        ("page=9", ["P-1", "P-2"]),
+    ],
+)
+def test_passages_are_found_by_words_and_by_their_items(enter, passages, asked, codes):
+    page = text_of(enter(Role.ITEM_REVIEWER).get(f"{passages}?{asked}"))
+    assert [code for code in ("P-1", "P-2") if f">{code}</a>" in page] == codes
+    assert "Write a passage" not in page
+
+
+def test_a_passage_shows_its_newest_version_and_who_stands_under_which(db, enter, passages):
+    writer = enter(Role.ITEM_WRITER)
+    page = text_of(writer.get(passages))
+    assert 'Newest version">2</td>' in page
+    assert "1 of them with an earlier version" in page
+    assert "Active: 1, Draft: 1" in page
+    with db.read() as session:
+        newest = session.scalars(select(Stimulus.id).where(Stimulus.code == "P-1", Stimulus.number == 2)).one()
+    page = text_of(writer.get(f"{passages}/{newest}"))
+    assert page.count("with version 1 of the passage") == 1
+
+
+def test_a_passage_that_lacks_something_is_shown_again_with_what_was_typed(enter, passages):
+    writer = enter(Role.ITEM_WRITER)
+    reply = writer.post(f"{passages}/edit", {"code": "P-3", "title": "", "text": "A long text.", "language": "es"})
+    page = reply.get_data(as_text=True)
+    assert reply.status_code == 422
+    assert "A passage has a code, a title and a text." in page
+    assert ">A long text.</textarea>" in page
+    assert '<option value="es" selected>' in page
