@@ -8,13 +8,13 @@ from fractions import Fraction
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, current_app, flash, g, redirect, render_template, request
+from flask import Blueprint, Response, current_app, flash, g, redirect, render_template, request
 from flask_babel import gettext as _
 from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from testing_platform import errors
+from testing_platform import assets, errors
 from testing_platform.accounts import service as accounts
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import allowed
@@ -22,10 +22,11 @@ from testing_platform.accounts.rules import Role
 from testing_platform.audit import service as audit
 from testing_platform.examinations import views as examinations
 from testing_platform.examinations.models import Administration
+from testing_platform.itembank.exchange.write_print import pdf_of
 from testing_platform.itembank.models import FormSlot
 from testing_platform.itembank.rules import together
 from testing_platform.itembank.views import rail
-from testing_platform.scoring import queries, rules, rulings, scenarios, service
+from testing_platform.scoring import judged, queries, rules, rulings, scenarios, service
 from testing_platform.scoring.again import again
 from testing_platform.scoring.chooser_models import Scenario
 from testing_platform.scoring.models import PassingScoreDecision
@@ -355,14 +356,20 @@ def _shown(inputs: rules.Inputs) -> dict[str, str]:
 
 
 def _begin_with(
-    one: Administration, decisions: list[PassingScoreDecision], vacancies: service.Vacancies | None, show: Decimal
+    one: Administration,
+    decisions: list[PassingScoreDecision],
+    vacancies: service.Vacancies | None,
+    show: Decimal,
+    panel: judged.Panel | None,
 ) -> rules.Inputs:
-    """The numbers of the last decision, else the department's own rates and past cases with the vacancies of the bulletin, if it counts them."""
+    """The numbers of the last decision, else the department's own rates and past cases, the judges' line, and the vacancies if the bulletin counts them."""
     policy = service.policy_of(one)
     if decisions:
         return rules.Inputs.of(decisions[0].inputs["inputs"], policy.prior)
     now, expected = (vacancies.now, vacancies.expected) if vacancies else (0, 0)
-    own = rules.Inputs(now, expected, attend=policy.attend, reach=policy.reach, appointed=policy.appointed, show=show)
+    own = rules.Inputs(
+        now, expected, attend=policy.attend, reach=policy.reach, appointed=policy.appointed, show=show, minimum=panel and panel.cut
+    )
     return replace(own, **{f"{name}_{which}": getattr(cases, which) for name, cases in policy.cases.items() for which in ("did", "of")})
 
 
@@ -379,7 +386,8 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
     policy = service.policy_of(one)
     decisions = queries.decisions(g.session, one)
     vacancies = service.vacancies_of(one)
-    inputs = _begin_with(one, decisions, vacancies, queries.show_rate(found))
+    panel = judged.panel(judged.ratings_of(judged.newest(g.session, one)), service.entries_of(found.run.key))
+    inputs = _begin_with(one, decisions, vacancies, queries.show_rate(found), panel)
     boxes = _shown(inputs)
     if "vacancies_now" in said:
         boxes |= {name: said.get(name, "") for name in FIELDS}
@@ -415,6 +423,7 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
         taken_back_reason=said.get("taken_back_reason", ""),
         problem=problem.facts | {"code": problem.code} if problem else {},
         below=rules.below(at, weighed.lines, inputs),
+        judged=panel,
         other_rates=rules.other_rates(inputs, policy),
         scenarios=_compared(kept, policy),
         against=scenarios.others(g.session, found.run, at, inputs),
@@ -534,35 +543,61 @@ def _decision_page(one: Administration, number: str, problem: str = "", typed: s
     found = next((made for made in decisions if not number or str(made.number) == number), None)
     if found is None:
         return _page("no_decision", one)
+    return _page(
+        "decision",
+        one,
+        decisions=decisions,
+        current=found.outcome != "proposed" or service.is_current(g.session, one, found.run, g.now),
+        problem=problem,
+        typed=typed,
+        reason=reason,
+        may_sign=_who_may_sign(found),
+        **_decided(one, found),
+    )
+
+
+def _decided(one: Administration, found: PassingScoreDecision) -> dict[str, Any]:
+    """A decision as its page and its memo show it, worked out again from what is stored."""
     policy = service.policy_at(found)
     inputs = rules.Inputs.of(found.inputs["inputs"], policy.prior)
     weighed = service.weigh(g.session, one, found.run, inputs, policy)
     people = {found.proposed_by_id, found.approved_by_id, found.withdrawn_by_id}
-    return _page(
-        "decision",
-        one,
-        decision=found,
-        decisions=decisions,
-        stored=found.inputs,
-        rows=found.table,
-        inputs=inputs,
-        policy=policy,
-        weighed=weighed,
-        choice=weighed.choice,
-        cut=found.cut,
-        chart=queries.chart(found.inputs["counts"], float(weighed.lines.chance)),
-        differences=service.differences(g.session, found),
-        current=found.outcome != "proposed" or service.is_current(g.session, one, found.run, g.now),
-        names=queries.names(g.session, people),
-        problem=problem,
-        typed=typed,
-        reason=reason,
-        digest=service.decision_digest(found),
-        alternatives=[
+    return {
+        "decision": found,
+        "stored": found.inputs,
+        "rows": found.table,
+        "inputs": inputs,
+        "policy": policy,
+        "weighed": weighed,
+        "choice": weighed.choice,
+        "cut": found.cut,
+        "chart": queries.chart(found.inputs["counts"], float(weighed.lines.chance)),
+        "differences": service.differences(g.session, found),
+        "names": queries.names(g.session, people),
+        "digest": service.decision_digest(found),
+        "alternatives": [
             {"scenario": said, "inputs": rules.Inputs.of(said["inputs"], policy.prior)} for said in found.inputs.get("alternatives", [])
         ],
-        may_sign=_who_may_sign(found),
         **_figures(weighed, found.cut, policy),
+    }
+
+
+@bp.get("/decision/memo.pdf")
+@own_transactions
+@allowed("passing_score.see")
+def memo(one: Administration) -> Any:
+    """The whole record of a decision on paper. It is set in type outside of any transaction."""
+    number = request.args.get("number", "")
+    found = next((made for made in queries.decisions(g.session, one) if str(made.number) == number), None)
+    if found is None:
+        raise errors.NotFound
+    style = (assets.folder("static") / "css" / "memo.css").read_text()
+    page = _page("memo", one, style=Markup(style), **_decided(one, found))
+    g.session.close()
+    return Response(
+        pdf_of(page),
+        content_type="application/pdf",
+        headers={"Content-Disposition": f'inline; filename="passing-score-{one.number}-{number}.pdf"', "Cache-Control": "no-store"},
     )
 
 

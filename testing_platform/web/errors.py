@@ -94,6 +94,7 @@ STATUS = {
     "items-refused": 422,
     "nothing-to-export": 409,
     "no-printer": 501,
+    "faulty-ratings": 422,
 }
 
 

@@ -1,8 +1,10 @@
 """The pages of scoring, asked as the analyst and the approver."""
 
+import io
 import re
 from datetime import timedelta
 
+import pypdf
 import pytest
 from sqlalchemy import func, select
 
@@ -13,6 +15,7 @@ from testing_platform.audit.models import AuditEntry
 from testing_platform.examinations.models import Administration
 from testing_platform.itembank.models import Form
 from testing_platform.scoring import service
+from testing_platform.scoring.chooser_models import JudgedRatings, Scenario
 from testing_platform.scoring.models import Key, PassingScoreDecision, QualifyingResult, ScoreRun
 from tests import make
 
@@ -570,3 +573,161 @@ def test_scores_are_gathered_before_the_write_lock_is_taken(app, db, analyst, ba
     monkeypatch.setattr(service, "gather", watched)
     analyst.post(f"{base}/scores")
     assert inside == [False]
+
+
+# --- scenarios, the judges' line and the memo -------------------------------------------------------------------------------------------------
+
+CASES = {"attend_did": "17", "attend_of": "20", "reach_did": "13", "reach_of": "17", "appointed_did": "6", "appointed_of": "13"}
+
+
+def keep(visitor, base, name, status=303, **more):
+    reply = visitor.post(f"{base}/passing-score/scenarios", {**NUMBERS, "cut": "4", "scenario": name} | more)
+    assert reply.status_code == status, reply.get_data(as_text=True)[:1500]
+    return reply
+
+
+def test_past_cases_are_the_default_where_the_bulletin_has_them_and_the_certain_cut_stays_beside(db, scored, analyst, base, place):
+    with db.write() as session:
+        bulletin = session.get_one(make.TestSession, place.id).administration.examination.bulletin
+        row = {"passed": 20, "attended": 17, "reached": 13, "offered": 13, "appointed": 6, "source": "list of 2024"}
+        bulletin.content = bulletin.content | {
+            "policy": {"passing_score": {"past": [row]}, "vacancies": {"now": 2, "expected": 1, "source": "requisitions of May"}}
+        }
+    page = analyst.get(f"{base}/passing-score").get_data(as_text=True)
+    assert 'name="attend_did" type="number" value="17"' in page
+    assert 'name="attend" type="number" value="83.33"' in page
+    assert re.search(r'data-part="with-cases">with what past cases leave open', page)
+    said = text(analyst.get(f"{base}/passing-score", query_string={**NUMBERS, "cut": "4"}))
+    assert "(rates taken as certain: no past cases are told)" in said
+    # The rates are the department's own cases: no reason is due. Others are not.
+    own = {**NUMBERS, **CASES, "cut": "4", "rationale": "Three vacancies."}
+    assert "Write where they come from." in text(analyst.post(f"{base}/passing-score/propose", own | {"appointed_of": "14"}), 422)
+    assert analyst.post(f"{base}/passing-score/propose", own).status_code == 303
+    assert "17 of 20" in text(analyst.get(f"{base}/decision"))
+
+
+def test_cases_that_cannot_be_are_marked_at_their_box(scored, analyst, base):
+    page = analyst.get(f"{base}/passing-score", query_string=NUMBERS | {"reach_did": "9", "reach_of": "8"}).get_data(as_text=True)
+    assert "More did than there were cases." in page.split('id="reach_did-error"')[1][:120]
+
+
+def test_scenarios_stand_side_by_side_and_go_with_the_decision(db, scored, analyst, approver, base):
+    keep(analyst, base, "As it is")
+    keep(analyst, base, "Fewer leave", **CASES)
+    page = text(analyst.get(f"{base}/passing-score"))
+    assert "As it is Fewer leave" in page
+    assert "Kept by Ana Lyst Ana Lyst" in page
+    proposal = {**NUMBERS, "cut": "4", "rationale": "Three vacancies within two years."}
+    refused = text(analyst.post(f"{base}/passing-score/propose", proposal), 422)
+    # The one that is proposed needs no reason; the other does.
+    assert refused.count("Write why it was not chosen.") == 1
+    with db.read() as session:
+        other = session.scalars(select(Scenario.id).where(Scenario.name == "Fewer leave")).one()
+    reason = {f"against-{other}": "Twenty cases say too little."}
+    assert analyst.post(f"{base}/passing-score/propose", proposal | reason).status_code == 303
+    page = text(approver.get(f"{base}/decision"))
+    assert "Alternatives that were not chosen Fewer leave" in page
+    assert "Twenty cases say too little." in page
+    assert approver.post(f"{base}/decision/sign", {"number": "1", "typed": "4"}).status_code == 303
+    with db.read() as session:
+        kept = session.scalars(select(PassingScoreDecision)).one().inputs["alternatives"]
+    assert [(one["name"], one["cut"], one["reason"]) for one in kept] == [("Fewer leave", 4, "Twenty cases say too little.")]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"scenario": " "}, "Give the scenario a name."),
+        ({"scenario": "as IT is"}, "Another scenario has this name."),
+        ({"cut": "7"}, "That is no passing score"),
+        ({"vacancies_now": "0", "vacancies_expected": "0"}, "Write a number."),
+    ],
+)
+def test_a_scenario_needs_a_name_of_its_own_and_numbers(db, scored, analyst, base, more, said):
+    keep(analyst, base, "As it is")
+    assert said in text(keep(analyst, base, "", 422, **({"scenario": "Another"} | more)), 422)
+    assert count(db, Scenario) == 1
+
+
+def test_a_scenario_is_removed_by_who_made_it_alone(db, scored, analyst, sign_in, base):
+    keep(analyst, base, "As it is")
+    with db.read() as session:
+        number = session.scalars(select(Scenario.id)).one()
+    address = f"{base}/passing-score/scenarios/{number}/remove"
+    both = sign_in("both")
+    assert both.post(address).status_code == 403
+    assert "Remove : As it is" not in text(both.get(f"{base}/passing-score"))
+    assert count(db, Scenario) == 1
+    assert "Remove : As it is" in text(analyst.get(f"{base}/passing-score"))
+    assert analyst.post(address).status_code == 303
+    assert count(db, Scenario) == 0
+    assert analyst.post(address).status_code == 404
+
+
+SHEET = {f"first-{slot}": "60" for slot in range(1, 7)}
+
+
+def test_judges_draw_a_line_and_the_chooser_begins_with_it(scored, analyst, approver, base):
+    assert "there is no line" in text(analyst.get(f"{base}/judged"))
+    assert analyst.post(f"{base}/judged/sheet", {"judge": "Judge A", **SHEET, "second-1": "40"}).status_code == 303
+    file = "judge,slot,first,second\n" + "".join(f"Judge B,{slot},80,70\n" for slot in range(1, 7))
+    assert analyst.post(f"{base}/judged/import", {"file": (io.BytesIO(file.encode()), "b.csv")}).status_code == 303
+    page = text(approver.get(f"{base}/judged"))
+    # A: 3.6, then 3.4; B: 4.8, then 4.2. Mean 3.8, deviation 0.8 / √2, error 0.4.
+    for said in (
+        "Mean, first round 4.20",
+        "Mean, second round 3.80",
+        "Standard deviation of the judges 0.57",
+        "Standard error of the line 0.40",
+    ):
+        assert said in page
+    assert "Judge A 3.60 3.40 -0.20 1" in page
+    assert "Take it in" not in page
+    page = analyst.get(f"{base}/passing-score").get_data(as_text=True)
+    assert 'name="minimum" type="number" value="4"' in page
+    assert "minimum competence: 4" in page
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("rater,item\n", "The first line has to name the columns"),
+        ("judge,slot,first\nA,1,101\n", "A rating is a whole percent from 0 to 100. Line 2: “101”."),
+        ("judge,slot,first\nA,99,50\n", "The form has no such slot. Line 2: “99”."),
+        ("judge,slot,first\nA,1,50\nA,1,60\n", "This judge has rated this slot in a line before. Line 3"),
+        ("judge,slot,first\n,1,50\n", "A judge needs a name. Line 2"),
+        ("judge,slot,first\n", "There is no rating."),
+        (b"\xff\xfe", "The file is no text in UTF-8."),
+    ],
+)
+def test_a_table_of_ratings_is_taken_whole_or_not_at_all(db, analyst, base, file, said):
+    data = file if isinstance(file, bytes) else file.encode()
+    assert said in text(analyst.post(f"{base}/judged/import", {"file": (io.BytesIO(data), "a.csv")}), 422)
+    assert count(db, JudgedRatings) == 0
+
+
+def test_a_sheet_with_a_rating_that_is_none_keeps_what_was_typed(db, analyst, base):
+    page = analyst.post(f"{base}/judged/sheet", {"judge": "Judge A", **SHEET, "second-3": "all"})
+    assert page.status_code == 422
+    assert 'name="second-3" inputmode="numeric" maxlength="4" value="all"' in page.get_data(as_text=True)
+    assert count(db, JudgedRatings) == 0
+
+
+def test_the_memo_is_a_tagged_pdf_with_everything_that_was_weighed(scored, analyst, approver, base):
+    keep(analyst, base, "Six are enough", cut="6")
+    page = analyst.get(f"{base}/passing-score").get_data(as_text=True)
+    against = re.search(r'name="(against-\d+)"', page)[1]
+    said = {**NUMBERS, "cut": "4", "rationale": "Three vacancies within two years.", against: "Six leave too few."}
+    analyst.post(f"{base}/passing-score/propose", said)
+    approver.post(f"{base}/decision/sign", {"number": "1", "typed": "4"})
+    reply = approver.get(f"{base}/decision/memo.pdf?number=1")
+    assert (reply.status_code, reply.content_type) == (200, "application/pdf")
+    found = pypdf.PdfReader(io.BytesIO(reply.data))
+    root = found.trailer["/Root"]
+    assert (root["/MarkInfo"]["/Marked"], str(root["/Lang"]), "/StructTreeRoot" in root) == (True, "en", True)
+    assert b'pdfuaid:part="1"' in root["/Metadata"].get_object().get_data()
+    words = " ".join(" ".join(sheet.extract_text() for sheet in found.pages).split())
+    for one in ("Three vacancies within two years.", "Six are enough", "Six leave too few.", "Ana Lyst", "App Rover", "all figures agree"):
+        assert one in words
+    assert "Zelda" not in words
+    assert approver.get(f"{base}/decision/memo.pdf?number=2").status_code == 404
