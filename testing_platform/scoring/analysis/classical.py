@@ -189,19 +189,26 @@ def _sums(sheet: Sheet, top: npt.NDArray[np.bool_]) -> tuple[Whole, Whole, Whole
     return found[:, 0], found[:, 1], found[:, 2]
 
 
+def reached(sheet: Sheet) -> Whole:
+    """For each candidate, the place of the last item that is not blank, from 1; 0 where all are."""
+    n, items = sheet.answers.shape
+    found = np.full(n, items)
+    stopped = np.flatnonzero(sheet.answers[:, -1] == BLANK)
+    answered = sheet.answers[stopped, ::-1] != BLANK
+    found[stopped] = np.where(answered.any(axis=1), items - answered.argmax(axis=1), 0)
+    return found
+
+
 def _not_reached(sheet: Sheet) -> Whole:
     """For each item, how many left it and all that follow it blank."""
     items = len(sheet.items)
-    stopped = np.flatnonzero(sheet.answers[:, -1] == BLANK)
-    answered = sheet.answers[stopped, ::-1] != BLANK
-    reached = np.where(answered.any(axis=1), items - answered.argmax(axis=1), 0)
-    return np.cumsum(np.bincount(reached, minlength=items + 1)[:items])
+    return np.cumsum(np.bincount(reached(sheet), minlength=items + 1)[:items])
 
 
 def analyze(sheet: Sheet, rules: FlagRules | None = None) -> Analysis:
-    """Every figure of the test, its totals, its items and their options."""
+    """Every figure of the test, its totals, its items and their options. An item apart is held against the whole total, which it is no part of."""
     rules = rules or FlagRules()
-    n, items = sheet.answers.shape
+    n, items = len(sheet.answers), len(sheet.counted)
     totals = sheet.totals
     last = np.sort(totals)[n - math.ceil(n * rules.top)]
     top = totals >= last
@@ -211,18 +218,18 @@ def analyze(sheet: Sheet, rules: FlagRules | None = None) -> Analysis:
     whole, size = int(totals.sum()), int(top.sum())
     right = [sum(int(chose[code - 1, item]) for code in key) for item, key in enumerate(sheet.keys)]
     of_right = [sum(int(sums[code - 1, item]) for code in key) for item, key in enumerate(sheet.keys)]
-    sum_pq = sum(count * (n - count) for count in right) / n**2
+    sum_pq = sum(right[item] * (n - right[item]) for item in sheet.counted) / n**2
     found = []
     for item, (name, key) in enumerate(zip(sheet.items, sheet.keys, strict=True)):
-        count = right[item]
+        count, inside = right[item], item not in sheet.apart
         own = count * (n - count)  # n² times the item's variance, and below n² times covariances
         cross = n * of_right[item] - count * whole
-        rest = spread - 2 * cross + own
+        rest = spread - 2 * cross + own if inside else spread
         options: dict[str, OptionFigures] = {}
         for code in sheet.used(item, chose[:, item]):
             picked, total = int(chose[code - 1, item]), int(sums[code - 1, item])
             with_total = n * total - picked * whole
-            with_item = n * picked * (code in key) - picked * count
+            with_item = n * picked * (code in key) - picked * count if inside else 0
             options[sheet.options[code - 1]] = OptionFigures(
                 keyed=code in key,
                 n=picked,
@@ -238,9 +245,9 @@ def analyze(sheet: Sheet, rules: FlagRules | None = None) -> Analysis:
             n=n,
             p=count / n,
             r_pb=r_pb,
-            r_rest=_ratio(cross - own, float(own) * rest),
+            r_rest=_ratio(cross - own if inside else cross, float(own) * rest),
             biserial=None if r_pb is None else biserial(r_pb, count / n),
-            alpha_if_deleted=kr20(items - 1, sum_pq - own / n**2, rest / n**2),
+            alpha_if_deleted=kr20(items - 1, sum_pq - own / n**2, rest / n**2) if inside else None,
             omit=n - int(chose[:, item].sum()),
             not_reached=int(missed[item]),
             dead=sum(not option.keyed and option.p < rules.dead for option in options.values()),

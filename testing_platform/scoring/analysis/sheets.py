@@ -38,6 +38,15 @@ class Sheet:
     keys: tuple[tuple[int, ...], ...]
     candidates: tuple[str, ...]
     groups: dict[str, tuple[str, ...]]
+    # Columns that do not count in totals: items that are dropped, right for everybody, or on trial. A file has none.
+    apart: frozenset[int] = frozenset()
+    # Of each item the codes of the options that it offers, where that is known; a file knows those alone that somebody chose.
+    offered: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def counted(self) -> list[int]:
+        """The columns whose right answers are the total."""
+        return [item for item in range(len(self.items)) if item not in self.apart]
 
     @cached_property
     def right(self) -> Bytes:
@@ -51,11 +60,12 @@ class Sheet:
 
     @cached_property
     def totals(self) -> Whole:
-        return totals(self.right)
+        return totals(self.right[:, self.counted] if self.apart else self.right)
 
     def used(self, item: int, chosen: Sequence[int] | Whole) -> list[int]:
-        """Codes of the options that the key names or, by the counts of the item's options, somebody chose; in the order of their names."""
-        codes = [code for code, count in enumerate(chosen, 1) if count or code in self.keys[item]]
+        """Codes of the options that the key names, the item offers or, by the counts of its options, somebody chose; in the order of names."""
+        known = {*self.keys[item], *(self.offered[item] if self.offered else ())}
+        codes = [code for code, count in enumerate(chosen, 1) if count or code in known]
         return sorted(codes, key=lambda code: self.options[code - 1])
 
 
