@@ -1,0 +1,43 @@
+"""How the options of an item are chosen from the lowest totals to the highest: the picture in which a wrong key is seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from testing_platform.scoring.analysis.sheets import BLANK, Sheet, Whole
+
+GROUPS = 5
+
+
+@dataclass(frozen=True)
+class Group:
+    """Candidates of neighbouring totals, all with the same total together, and the share of each option among them; "" for blanks."""
+
+    low: int
+    high: int
+    n: int
+    shares: dict[str, float]
+
+
+def score_groups(totals: Whole, groups: int = GROUPS) -> Whole:
+    """For each candidate the number of the group, from 0: that in which the middle of all who have this total stands."""
+    counts = np.bincount(totals)
+    middle = np.cumsum(counts) - counts / 2
+    found: Whole = np.minimum(middle * groups // len(totals), groups - 1).astype(np.int64)[totals]
+    return found
+
+
+def traces(sheet: Sheet, item: int, groups: int = GROUPS) -> list[Group]:
+    """The groups that somebody is in, from the lowest totals up."""
+    totals, answers = sheet.totals, sheet.answers[:, item]
+    where = score_groups(totals, groups)
+    codes = [BLANK, *sheet.used(item, np.bincount(answers, minlength=len(sheet.options) + 1)[1:])]
+    found = []
+    for group in range(groups):
+        here = where == group
+        n = int(here.sum())
+        if n:
+            chose = np.bincount(answers[here], minlength=len(sheet.options) + 1)
+            shares = {("", *sheet.options)[code]: int(chose[code]) / n for code in codes}
+            found.append(Group(int(totals[here].min()), int(totals[here].max()), n, shares))
+    return found
