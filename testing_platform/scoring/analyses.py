@@ -1,0 +1,251 @@
+"""The analyses of a stored administration: what the scored tests of one run answered, as the arrays that the commands on files take, and their figures.
+
+Nobody's name, number or group is in them. What a run scored never changes, so that it is read once and kept for the next page.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from threadpoolctl import threadpool_limits
+
+from testing_platform.accounts.models import Person
+from testing_platform.audit import service as audit
+from testing_platform.delivery.models import Response
+from testing_platform.examinations.models import Administration
+from testing_platform.itembank import statistics
+from testing_platform.itembank.models import Item, ItemVersion
+from testing_platform.scoring import rules, service
+from testing_platform.scoring.analysis import classical, consistency
+from testing_platform.scoring.analysis.sheets import MOST_OPTIONS, Floats, Sheet
+from testing_platform.scoring.analysis.speed import ItemTime, Speed, SpeedRules, speed
+from testing_platform.scoring.analysis.traces import Group, traces
+from testing_platform.scoring.models import RawScore, ScoreRun
+
+KEPT = 4  # runs whose answers are kept ready
+OTHER = "…"  # answers to an item with several right that are too many to be told apart
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The settable rules of flags and of time: the bulletin's `[policy.analysis]` where it names one, else the customary ones."""
+
+    flags: classical.FlagRules = field(default_factory=classical.FlagRules)
+    speed: SpeedRules = field(default_factory=SpeedRules)
+    own: frozenset[str] = frozenset()  # those that the bulletin names
+    source: str = ""
+
+    @classmethod
+    def of(cls, administration: Administration) -> "Thresholds":
+        said = administration.examination.bulletin.content.get("policy", {}).get("analysis", {})
+        flags, times = (
+            {one.name: float(said[one.name]) for one in fields(kind) if one.name in said} for kind in (classical.FlagRules, SpeedRules)
+        )
+        return cls(classical.FlagRules(**flags), SpeedRules(**times), frozenset({*flags, *times}), str(said.get("source", "")))
+
+
+@dataclass(frozen=True)
+class Column:
+    """One slot of the form. What does not count is held against the form's own key: `counts`, or `dropped` or right for `everyone` in the key in force."""
+
+    slot: int
+    code: str
+    area: str
+    item_id: int
+    version_id: int
+    entry: tuple[str, ...]
+    standing: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Answers and seconds in view of all scored tests, one row each. A raw score is the row's total and what the key gives to everybody."""
+
+    sheet: Sheet
+    seconds: Floats
+    columns: tuple[Column, ...]
+
+    @property
+    def credited(self) -> int:
+        return sum(column.standing == "everyone" for column in self.columns)
+
+
+_kept: dict[tuple[int, str, datetime], Answered] = {}
+
+
+def answered(session: Session, administration: Administration, run: ScoreRun) -> Answered:
+    """What the run scored. Raises service.StoredDiffers where the stored answers do not give the run's raw scores."""
+    name = (run.id, run.inputs_digest, run.made_at)
+    found = _kept.get(name)
+    if found is None:
+        found = _read(session, administration, run)
+        for oldest in list(_kept)[: max(0, len(_kept) - KEPT + 1)]:
+            _kept.pop(oldest, None)
+        _kept[name] = found
+    return found
+
+
+def laid_out(
+    session: Session, administration: Administration, entries: rules.Entries, sheets: Mapping[int, Mapping[int, str]]
+) -> tuple[Sheet, tuple[Column, ...]]:
+    """What the attempts answered by this key, one row each in their order, and what stands in each column."""
+    versions = service.versions_of(session, administration)
+    items = session.scalars(select(Item).where(Item.id.in_({version.item_id for version in versions.values()}))).all()
+    held = {item.id: item for item in items}
+    columns = tuple(_column(slot, version, held[version.item_id], list(entries.get(slot, []))) for slot, version in versions.items())
+    codes = _codes(versions, columns, sheets)
+    places = {column.slot: place for place, column in enumerate(columns)}
+    answers = np.zeros((len(sheets), len(columns)), np.uint8)
+    for row, sheet in enumerate(sheets.values()):
+        for slot, option in sheet.items():
+            if slot in places:
+                answers[row, places[slot]] = codes.get(option, codes.get(OTHER, 0))
+    found = Sheet(
+        items=tuple(column.code for column in columns),
+        options=tuple(codes),
+        answers=answers,
+        keys=tuple(
+            tuple(codes[option] for option in (column.entry if column.standing == "counts" else versions[column.slot].accepted))
+            for column in columns
+        ),
+        candidates=(),
+        groups={},
+        apart=frozenset(place for place, column in enumerate(columns) if column.standing != "counts"),
+        offered=tuple(tuple(codes[option] for option in _offered(versions[column.slot])) for column in columns),
+    )
+    return found, columns
+
+
+def _read(session: Session, administration: Administration, run: ScoreRun) -> Answered:
+    scored = select(RawScore.attempt_id, RawScore.raw).where(RawScore.run_id == run.id).order_by(RawScore.attempt_id)
+    raw: dict[int, int] = dict(session.execute(scored).all())
+    answered = service.sheets_of(session, administration, raw)
+    sheets = {attempt_id: answered[attempt_id] for attempt_id in raw}
+    sheet, columns = laid_out(session, administration, service.entries_of(run.key), sheets)
+    places = {column.slot: place for place, column in enumerate(columns)}
+    rows = {attempt_id: row for row, attempt_id in enumerate(raw)}
+    seconds = np.full(sheet.answers.shape, np.nan)
+    spent = (
+        select(Response.attempt_id, Response.slot, func.sum(Response.elapsed_ms))
+        .join(RawScore, RawScore.attempt_id == Response.attempt_id)
+        .where(RawScore.run_id == run.id, Response.standing.in_(("counted", "held")))
+        .group_by(Response.attempt_id, Response.slot)
+    )
+    for attempt_id, slot, milliseconds in session.execute(spent):
+        if slot in places:
+            seconds[rows[attempt_id], places[slot]] = int(milliseconds) / 1000
+    found = Answered(sheet, seconds, columns)
+    if (found.sheet.totals + found.credited).tolist() != list(raw.values()):
+        raise service.StoredDiffers(what=["raw"])
+    return found
+
+
+def _column(slot: int, version: ItemVersion, item: Item, entry: list[str]) -> Column:
+    standing = "everyone" if rules.EVERYONE in entry else "counts" if entry else "dropped"
+    return Column(slot, item.code, item.area, item.id, version.id, tuple(entry), standing)
+
+
+def _offered(version: ItemVersion) -> list[str]:
+    """The options that are one answer each; of an item with several right nobody lists all combinations."""
+    return [str(option["key"]) for option in version.options] if version.choices.most is None else []
+
+
+def _codes(versions: Mapping[int, ItemVersion], columns: tuple[Column, ...], sheets: Mapping[int, Mapping[int, str]]) -> dict[str, int]:
+    """A number for each answer: those that the items offer or their keys name, then as many others as there are numbers, the frequent ones first."""
+    known = {option for version in versions.values() for option in (*_offered(version), *version.accepted)}
+    known |= {option for column in columns if column.standing == "counts" for option in column.entry}
+    others = Counter(option for sheet in sheets.values() for option in sheet.values() if option not in known)
+    names = sorted(known) + [option for option, _ in others.most_common()]
+    if len(names) > MOST_OPTIONS:
+        names = [*names[: MOST_OPTIONS - 1], OTHER]
+    return {name: code for code, name in enumerate(names, 1)}
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Line:
+    """One item with its figures."""
+
+    column: Column
+    figures: classical.ItemFigures
+    time: ItemTime
+
+    @property
+    def omitted(self) -> int:
+        """Left blank by those who went on."""
+        return self.figures.omit - self.figures.not_reached
+
+    @property
+    def look(self) -> bool:
+        """Whether a person should look at it: a flag of an item that counts."""
+        return bool(self.figures.flags) and self.column.standing == "counts"
+
+
+@dataclass(frozen=True)
+class Figures:
+    answered: Answered
+    test: classical.Overall
+    scores: list[classical.ScoreFigures]
+    speed: Speed
+    lines: list[Line]
+
+
+def figures(found: Answered, thresholds: Thresholds) -> Figures:
+    """The test, its totals, its items and their options, and the time. On one thread: an exam that is under way keeps the other cores."""
+    with threadpool_limits(1, "blas"):
+        analysis = classical.analyze(found.sheet, thresholds.flags)
+    times = speed(found.sheet, found.seconds, thresholds.speed)
+    lines = [Line(*parts) for parts in zip(found.columns, analysis.items, times.items, strict=True)]
+    return Figures(found, analysis.test, analysis.scores, times, lines)
+
+
+@dataclass(frozen=True)
+class AtCut:
+    """`cut` is a raw score, with what the key gives to everybody."""
+
+    cut: int
+    found: consistency.Consistency
+
+
+def at_every_cut(found: Answered) -> list[AtCut]:
+    """Decision consistency at each raw cut that somebody could miss. Raises CannotSay."""
+    right = found.sheet.right[:, found.sheet.counted]
+    with threadpool_limits(1, "blas"):
+        return [AtCut(cut + found.credited, consistency.consistency(right, cut)) for cut in range(1, right.shape[1] + 1)]
+
+
+def fifths(found: Answered, line: Line) -> list[Group]:
+    """The item's options by fifths of the totals; `low` and `high` are raw scores."""
+    groups = traces(found.sheet, found.columns.index(line.column))
+    return [Group(one.low + found.credited, one.high + found.credited, one.n, one.shares) for one in groups]
+
+
+# --- back to the bank ------------------------------------------------------------------------------------------------------------------------
+
+
+def write_statistics(session: Session, administration: Administration, run: ScoreRun, found: Figures, person: Person, now: datetime) -> int:
+    """What this administration showed of its item versions, into the bank. How many rows are new: the same figures are not written twice."""
+    n = found.test.n
+    shown = [
+        statistics.Shown(
+            version_id=line.column.version_id,
+            n=n,
+            difficulty=Decimal(line.figures.p),
+            discrimination=None if line.figures.r_rest is None else Decimal(line.figures.r_rest),
+            shares={name: option.n / n for name, option in line.figures.options.items()} | {"": line.figures.omit / n},
+            median_time=None if line.time.median is None else timedelta(seconds=line.time.median),
+        )
+        for line in found.lines
+    ]
+    new = statistics.keep(session, administration.id, shown, now)
+    about: dict[str, Any] = {"run": run.id, "items": len(shown), "new": new}
+    audit.record(session, "items.statistics_kept", f"administration:{administration.id}", now, person.id, **about)
+    return new
