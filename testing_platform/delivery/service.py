@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from testing_platform import bus, errors
 from testing_platform.audit import service as audit
-from testing_platform.delivery import orders, rules
+from testing_platform.delivery import orders, rules, withdrawals
 from testing_platform.delivery.models import (
     Attempt,
     Beat,
@@ -167,6 +167,8 @@ def begin(session: Session, attempt: Attempt, device: str, now: datetime) -> Non
     if now >= attempt.window.closes_at or now < attempt.window.opens_at:
         raise rules.NotReady(opens_at=attempt.window.opens_at, closes_at=attempt.window.closes_at)
     rules.after(State(attempt.state), Event.BEGIN, Who.CANDIDATE)
+    # The first of a session meets no item that became known outside since the worker's last round.
+    withdrawals.withdraw(session, now, attempt.session_id)
     attempt.device = device
     attempt.clock = replace(attempt.clock, started_at=now)
     attempt.contact.http_at = now

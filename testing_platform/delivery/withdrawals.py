@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import Select, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from testing_platform import bus
@@ -41,30 +41,35 @@ def _held(session: Session, items: Iterable[int]) -> dict[int, set[int]]:
     return found
 
 
-def _ahead(session: Session, form_ids: Iterable[int], now: datetime) -> list[TestSession]:
+def _ahead(form_ids: Iterable[int], now: datetime) -> Select[TestSession]:
     """Sessions with one of these forms in which nobody has begun and somebody still may."""
     begun = exists().where(Attempt.session_id == TestSession.id, Attempt.started_at.is_not(None))
     closes_at = TestSession.__table__.c.closes_at
-    return list(
-        session.scalars(
-            select(TestSession)
-            .join(Administration, Administration.id == TestSession.administration_id)
-            .where(Administration.form_id.in_(list(form_ids)), closes_at > now, TestSession.closed_at.is_(None), ~begun)
-            .order_by(TestSession.id)
-        )
+    return (
+        select(TestSession)
+        .join(Administration, Administration.id == TestSession.administration_id)
+        .where(Administration.form_id.in_(list(form_ids)), closes_at > now, TestSession.closed_at.is_(None), ~begun)
+        .order_by(TestSession.id)
     )
 
 
 def due(session: Session, now: datetime) -> bool:
     items = known_outside(session)
-    return bool(items) and bool(_ahead(session, _held(session, items), now))
+    return bool(items) and session.scalars(_ahead(_held(session, items), now).limit(1)).first() is not None
 
 
-def withdraw(session: Session, now: datetime) -> int:
-    """Give each session that is still ahead a form without the items; returns how many sessions that were."""
-    held = _held(session, known_outside(session))
+def withdraw(session: Session, now: datetime, only: int | None = None) -> int:
+    """Give each session that is still ahead, or this one if it is, a form without the items; returns how many sessions that were."""
+    items = known_outside(session)
+    if not items:
+        return 0
+    held = _held(session, items)
+    # Of two who see the need at once, the second waits and then finds it met.
+    chosen = _ahead(held, now).with_for_update(of=TestSession)
+    if only is not None:
+        chosen = chosen.where(TestSession.id == only)
     by_administration: dict[int, list[TestSession]] = {}
-    for place in _ahead(session, held, now):
+    for place in session.scalars(chosen).all():
         by_administration.setdefault(place.administration_id, []).append(place)
     for places in by_administration.values():
         _part(session, places, held, now)

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import select
 
 from testing_platform.accounts.rules import Role
 from testing_platform.audit.models import AuditEntry
+from testing_platform.delivery import service as attempts
 from testing_platform.delivery import withdrawals
 from testing_platform.delivery.models import Attempt
 from testing_platform.delivery.rules import State
@@ -14,7 +16,7 @@ from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import Appointment
 from testing_platform.examinations.rules import Mode, Window
 from testing_platform.itembank import lifecycle, service
-from testing_platform.itembank.models import ItemVersion
+from testing_platform.itembank.models import Form, ItemVersion
 from tests import make
 from tests.make import NOON
 
@@ -69,6 +71,31 @@ def test_who_waits_to_be_let_in_gets_the_mended_form(session):
     withdrawals.withdraw(session, NOON)
     assert codes(waiting.session.administration.form) == ["I-2", "I-3", "I-4", "I-5", "I-6"]
     assert waiting.form_id == waiting.session.administration.form_id != form.id
+
+
+@pytest.mark.both
+def test_the_first_to_begin_meets_no_item_that_is_known_outside_also_before_the_worker_s_round(session):
+    place = make.place(session)
+    first, second = (make.attempt(session, where=place, state=State.ADMITTED) for _ in range(2))
+    old = place.administration.form
+    compromised(session, old.slots[1].version)
+
+    attempts.begin(session, first, "this-browser", NOON)
+
+    mended = session.get_one(Form, first.form_id)
+    assert codes(mended) == ["I-1", "I-3", "I-4", "I-5", "I-6"]
+    assert (mended.begun, old.begun) == (1, 0)
+    attempts.begin(session, second, "that-browser", NOON)
+    assert second.form_id == first.form_id == place.administration.form_id
+    assert not withdrawals.due(session, NOON)
+
+
+def test_who_begins_after_others_of_the_session_has_the_form_that_they_have(session):
+    begun = make.attempt(session)
+    later = make.attempt(session, where=begun.session, state=State.ADMITTED)
+    compromised(session, begun.session.administration.form.slots[1].version)
+    attempts.begin(session, later, "this-browser", NOON)
+    assert later.form_id == begun.form_id
 
 
 def test_those_who_had_it_are_counted(session):
