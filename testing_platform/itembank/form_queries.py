@@ -100,19 +100,19 @@ def offers(session: Session, bank: Bank, today: date) -> Counter[Offer]:
     in_use = exists().where(
         used.item_id == ItemVersion.item_id, used.state == State.ACTIVE, used.variant_of_id.is_(None), used.bounds.is_(None)
     )
-    pilot = ItemVersion.state == State.PILOT
-    sort = (Item.area, Item.level, Item.calculator, pilot, Stimulus.code)
+    sort = (Item.area, Item.level, Item.calculator, Stimulus.code)
     found = (
         select(*sort, func.count())
         .select_from(ItemVersion)
         .join(ItemVersion.item)
         .outerjoin(Stimulus, Stimulus.id == ItemVersion.stimulus_id)
-        .where(*_usable(bank, today), ItemVersion.bounds.is_(None), ~(pilot & in_use))
+        .where(*_usable(bank, today), ItemVersion.bounds.is_(None))
         .group_by(*sort)
     )
     counted: Counter[Offer] = Counter()
-    for area, level, calculator, trial, passage, count in session.execute(found):
-        counted[Offer(area, level or "", calculator, trial, passage)] += count
+    for trial, standing in ((False, ItemVersion.state == State.ACTIVE), (True, (ItemVersion.state == State.PILOT) & ~in_use)):
+        for area, level, calculator, passage, count in session.execute(found.where(standing)):
+            counted[Offer(area, level or "", calculator, trial, passage)] += count
     return counted
 
 
