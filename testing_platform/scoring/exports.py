@@ -299,12 +299,12 @@ def text_cell(value: str) -> str:
     return f"'{value}" if value.startswith(FORMULA) else value
 
 
-def as_csv(columns: Sequence[str], lines: Sequence[Line]) -> bytes:
-    """RFC 4180 with a byte order mark, by which spreadsheets know UTF-8."""
+def as_csv(columns: Sequence[str], lines: Sequence[Line], figures: bool = False) -> bytes:
+    """RFC 4180 with a byte order mark, by which spreadsheets know UTF-8. `figures`: all is our own, and a number below 0 stays one."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(columns)
-    writer.writerows([text_cell(line[column]) for column in columns] for line in lines)
+    writer.writerows([line[column] if figures else text_cell(line[column]) for column in columns] for line in lines)
     return out.getvalue().encode("utf-8-sig")
 
 

@@ -152,7 +152,11 @@ def export(one: Administration, format: str) -> Any:
         grouping = impacts.grouping(takers, by, run.maximum)
         if grouping.compares:
             lines += queries.file_lines(by, _every_cut(grouping, policy, None), policy.suppress_below, grouping.unsaid)
-    content = exports.as_csv(queries.COLUMNS, lines) if format == "csv" else exports.as_xlsx(queries.COLUMNS, lines, "impact", run.made_at)
+    content = (
+        exports.as_csv(queries.COLUMNS, lines, figures=True)
+        if format == "csv"
+        else exports.as_xlsx(queries.COLUMNS, lines, "impact", run.made_at)
+    )
     _seen(administration_id, person_id, "impact.exported", format=format, rows=len(lines), run=run.id)
     return Response(content, content_type=exports.TYPES[format], headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
