@@ -292,7 +292,7 @@ def everyone(session: Session, now: datetime) -> Everyone:
         examinations.assign_proctor(session, here, found.people[f"lead_{name}"], now)
         found.attempts[f"room_{name}"] = seated(session, here, 1, by, now)
         found.reports[name] = room_service.report(session, here, None, "other", "other", "A bell rang.", now, None, by, now).id
-    for role in (Role.ANALYST, Role.APPROVER, Role.SCHEDULER, Role.AUDITOR, Role.OPERATOR, *BANK_ROLES):
+    for role in (Role.ANALYST, Role.APPROVER, Role.SCHEDULER, Role.AUDITOR, Role.OPERATOR, Role.VALIDATION_ANALYST, *BANK_ROLES):
         found.people[str(role)] = person(session, role, now=now)
     form = found.sessions["here"].administration.form
     cell = {"area": "CST", "min": 1, "max": 1}

@@ -24,6 +24,7 @@ OWNER = {"analyst"}
 EXPERTS = {"analyst", "item_reviewer"}
 OPERATOR = {"operator"}
 AUDITOR = {"auditor"}
+VALIDATION = {"validation_analyst"}
 SCHEDULER = {"scheduler"}
 ROOM = {"facility_here", "lead_here"}
 
@@ -162,6 +163,9 @@ EXPECTED = {
     "/analyst/blueprints/<int:blueprint_id>": ANALYST,
     "/analyst/blueprints/<int:blueprint_id>.toml": ANALYST,
     "/analyst/blueprints/<int:blueprint_id>/assemble": {"analyst"},
+    "/analyst/blueprints/<int:blueprint_id>/pools": {"analyst"},
+    "/analyst/pools/<int:pool_id>": ANALYST,
+    "/analyst/pools/<int:pool_id>/draws": {"analyst"},
     "/analyst/assemblies/<int:assembly_id>": ANALYST,
     "/analyst/assemblies/<int:assembly_id>/progress": ANALYST,
     "/candidate/attempts/<int:attempt_id>/result": CANDIDATE,
@@ -176,6 +180,13 @@ EXPECTED = {
     "/scheduler/administrations/<int:administration_id>/invite": SCHEDULER,
     "/scheduler/administrations/<int:administration_id>/withdraw": SCHEDULER,
     "/scheduler/administrations/<int:administration_id>/letter": SCHEDULER,
+    # Whoever sets the cut is refused, whatever else they are: tests/scoring/test_impact.py.
+    "/validation/": VALIDATION,
+    "/validation/administrations/<int:administration_id>": VALIDATION,
+    "/validation/administrations/<int:administration_id>/impact.<any(csv, xlsx):format>": VALIDATION,
+    "/validation/administrations/<int:administration_id>/dif": VALIDATION,
+    "/validation/administrations/<int:administration_id>/items/<int:number>": VALIDATION,
+    "/validation/administrations/<int:administration_id>/countersign": VALIDATION,
     "/auditor/": AUDITOR,
     "/auditor/trail": AUDITOR,
     "/auditor/entries/<int:entry_id>": AUDITOR,
@@ -198,6 +209,7 @@ AREAS = {
     "operator": Area.OPERATOR,
     "auditor": Area.AUDITOR,
     "scheduler": Area.SCHEDULER,
+    "validation": Area.VALIDATION,
 }
 REFUSED = {401, 403, 404}
 
@@ -240,6 +252,7 @@ def address(rule, found, where):
         "form_id": attempt.form_id,
         "blueprint_id": 1,
         "assembly_id": 1,
+        "pool_id": 1,
         "number": 1,
         "entry_id": 1,
         "place": "at",
@@ -288,6 +301,7 @@ def may(expected, name):
         "operator",
         "scheduler",
         "auditor",
+        "validation_analyst",
     ],
 )
 def test_every_route_as(app, db, visit, everyone, name):
@@ -319,7 +333,7 @@ def test_every_route_as(app, db, visit, everyone, name):
     assert faults == []
 
 
-@pytest.mark.parametrize("name", ["candidate_here", "lead_here", "analyst", "item_writer", "scheduler", "auditor"])
+@pytest.mark.parametrize("name", ["candidate_here", "lead_here", "analyst", "item_writer", "scheduler", "auditor", "validation_analyst"])
 def test_a_number_that_no_row_can_have_leads_nowhere(app, visit, everyone, name):
     visitor = visit(everyone.people[name], AREAS[name.partition("_")[0]])
     for rule in rules(app):

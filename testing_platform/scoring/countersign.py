@@ -1,5 +1,7 @@
 """What the two signatures under a passing score have to do with the third person, who sees how groups fare. No figure of a group is read here."""
 
+from typing import Any
+
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
@@ -30,6 +32,12 @@ def of_decision(session: Session, decision: PassingScoreDecision) -> Countersign
 def is_due(session: Session, decision: PassingScoreDecision) -> bool:
     """Whether the proposal cannot be approved yet for want of it."""
     return is_required(session, decision.administration) and of_decision(session, decision) is None
+
+
+def told(session: Session, decision: PassingScoreDecision) -> dict[str, Any]:
+    """What those who set the cut learn: that it was countersigned and when, or that this is due. No figure of a group, and not by whom."""
+    found = of_decision(session, decision)
+    return {"at": found.signed_at if found else None, "due": decision.outcome == "proposed" and is_due(session, decision)}
 
 
 def check_saw_nothing(session: Session, administration: Administration, person: Person) -> None:

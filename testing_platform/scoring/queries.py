@@ -14,7 +14,7 @@ from testing_platform.accounts.models import Person
 from testing_platform.accounts.rules import Role
 from testing_platform.delivery.models import Attempt
 from testing_platform.examinations.models import Administration, Appointment, TestSession
-from testing_platform.scoring import rules, service
+from testing_platform.scoring import countersign, rules, service
 from testing_platform.scoring.models import Key, PassingScoreDecision, QualifyingResult, RawScore, ScoreRun
 
 STEPS = ("handed_in", "key", "scores", "proposed", "signed", "results")
@@ -126,7 +126,8 @@ def need(session: Session, administration: Administration, person: Person, now: 
         )
     ).first()
     if proposal is not None:
-        return Need("sign") if Role.APPROVER in roles and proposal.proposed_by_id != person.id else None
+        signs = Role.APPROVER in roles and proposal.proposed_by_id != person.id and not countersign.is_due(session, proposal)
+        return Need("sign") if signs else None
     if Role.ANALYST not in roles:
         return None
     found = progress(session, administration, now)

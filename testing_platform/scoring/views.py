@@ -26,7 +26,7 @@ from testing_platform.itembank.exchange.write_print import pdf_of
 from testing_platform.itembank.models import FormSlot
 from testing_platform.itembank.rules import together
 from testing_platform.itembank.views import rail
-from testing_platform.scoring import judged, queries, rules, rulings, scenarios, service
+from testing_platform.scoring import countersign, judged, queries, rules, rulings, scenarios, service
 from testing_platform.scoring.again import again
 from testing_platform.scoring.chooser_models import Scenario
 from testing_platform.scoring.models import PassingScoreDecision
@@ -574,6 +574,7 @@ def _decided(one: Administration, found: PassingScoreDecision) -> dict[str, Any]
         "chart": queries.chart(found.inputs["counts"], float(weighed.lines.chance)),
         "differences": service.differences(g.session, found),
         "names": queries.names(g.session, people),
+        "countersigned": countersign.told(g.session, found),
         "digest": service.decision_digest(found),
         "alternatives": [
             {"scenario": said, "inputs": rules.Inputs.of(said["inputs"], policy.prior)} for said in found.inputs.get("alternatives", [])

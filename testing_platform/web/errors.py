@@ -36,6 +36,8 @@ STATUS = {
     "bad-picture": 422,
     "same-person": 403,
     "sets-the-cut": 403,
+    "not-countersigned": 409,
+    "countersigned-already": 409,
     "saw-groups": 403,
     "step-waived": 422,
     "not-released": 409,
@@ -80,6 +82,8 @@ STATUS = {
     "faulty-blueprint": 422,
     "unknown-areas": 422,
     "form-locked": 409,
+    "pool-too-small": 409,
+    "no-draw": 409,
     "not-to-be-given": 409,
     # the item bank
     "no-such-move": 409,
@@ -284,6 +288,16 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
             _("The stored table is not what the scores give"),
             _("Nothing was signed. Send the proposal back and tell the operator: the stored figures have to be looked into."),
         ),
+        "pool-too-small": (
+            _("The bank is too small for that cap"),
+            _(
+                "These items would come to more candidates: %(items)s. Write more of their kind, or allow a larger share.",
+                items=", ".join(facts["items"]),
+            )
+            if facts.get("items")
+            else _("No form can be drawn from it at all. The blueprint’s page shows where the bank is short."),
+        ),
+        "no-draw": (_("This seed gives no form that keeps every rule"), _("Go back and draw with another seed.")),
         "faulty-blueprint": (
             _("The blueprint cannot be read"),
             _(
