@@ -210,6 +210,7 @@ class InterviewInvitation(Base):
     location: Mapped[str]
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
+    # The newest letter: the invitation, or that it was taken back.
     notice_id: Mapped[int] = mapped_column(ForeignKey("notices.id"))
     invited_by_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
     invited_at: Mapped[datetime]

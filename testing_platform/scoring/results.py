@@ -621,9 +621,28 @@ def withdraw_invitation(session: Session, invitation: InterviewInvitation, perso
         sequence(invited or 1, invitation),
     )
     administration = attempt.session.administration
-    notices.keep(session, attempt.person, attempt.id, notices.withdrawal(settings, attempt.person, administration, meeting, now), now)
+    letter = notices.withdrawal(settings, attempt.person, administration, meeting, now)
+    invitation.notice_id = notices.keep(session, attempt.person, attempt.id, letter, now).id
     audit.record(session, "interview.withdrawn", f"invitation:{invitation.id}", now, person.id, attempt=attempt.id)
     session.flush()
+
+
+def withdrawals_not_told(session: Session, administration_id: int, now: datetime) -> list[InterviewInvitation]:
+    """Interviews to come that were taken back, and whose letter about that did not arrive: somebody may travel to them in vain."""
+    return list(
+        session.scalars(
+            select(InterviewInvitation)
+            .join(InterviewPlan, InterviewPlan.id == InterviewInvitation.plan_id)
+            .join(Notice, Notice.id == InterviewInvitation.notice_id)
+            .where(
+                InterviewPlan.administration_id == administration_id,
+                InterviewInvitation.withdrawn_at.is_not(None),
+                InterviewInvitation.starts_at > now,
+                Notice.state == "failed",
+            )
+            .order_by(InterviewInvitation.starts_at, InterviewInvitation.id)
+        )
+    )
 
 
 def respond_by(invitation: InterviewInvitation) -> date:
@@ -714,11 +733,11 @@ def send_letter_again(session: Session, attempt: Attempt, email: str, by: Person
 
 
 def send_invitation_again(session: Session, invitation: InterviewInvitation, email: str, by: Person, now: datetime) -> Notice:
-    """The letter that invites, once more, while it can still be followed. Raises NothingToSendAgain, accounts.FaultyAddress."""
+    """The letter that invites, or that takes back, once more, while it can still be followed. Raises NothingToSendAgain, accounts.FaultyAddress."""
     # Whoever else sends it waits here, and then sees that it was sent.
     session.execute(select(InterviewInvitation.id).where(InterviewInvitation.id == invitation.id).with_for_update())
     session.refresh(invitation)
-    if invitation.withdrawn_at is not None or invitation.starts_at <= now:
+    if invitation.starts_at <= now:
         raise NothingToSendAgain
     letter = session.get(Notice, invitation.notice_id)
     again = _again(session, letter, invitation.result.attempt.person, email, by, now)

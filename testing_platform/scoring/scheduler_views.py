@@ -93,6 +93,7 @@ def _list_page(one: Administration, problem: dict[str, Any] | None = None) -> st
         schedule_formats=exports.FORMATS[SCHEDULE] if any(row.invitation for row in everyone) else (),
         jobs=exports.jobs(g.session, one.id, [KIND, SCHEDULE]),
         undelivered=results.UNDELIVERED,
+        not_told=[(found, _when(found)) for found in results.withdrawals_not_told(g.session, one.id, g.now)],
         now=g.now,
         problem=problem or {},
     )
@@ -236,7 +237,7 @@ def invite(one: Administration) -> Any:
 @bp.post("/administrations/<int:administration_id>/letter")
 @allowed("interview.invite")
 def send_again(one: Administration) -> Any:
-    """An invitation that did not arrive goes out once more, to the address as it was corrected."""
+    """An invitation, or its withdrawal, that did not arrive goes out once more, to the address as it was corrected."""
     found = _invitation(one, request.form.get("about", type=row_number))
     email = request.form.get("email", "")[:300]
     try:

@@ -593,3 +593,30 @@ def test_an_invitation_that_did_not_arrive_is_sent_again_while_it_can_be_followe
     assert visitor.post(f"{base(world)}/letter", again).status_code == 409
     assert visitor.post(f"{base(world)}/letter", again | {"about": "999"}).status_code == 404
     assert visitor.post(f"{base(world)}/letter", {}).status_code == 400
+
+
+def test_a_withdrawal_that_did_not_arrive_is_named_until_it_is_sent_again_or_the_day_is_over(app, db, visit, world, at):
+    sign(db, world)
+    visitor = scheduler(visit, world)
+    visitor.post(base(world) + "/invite", sent_form(preview(visitor, world)))
+    at[0] = NOW + timedelta(hours=1)
+    decide(db, world, 5, at[0])
+    (number,) = re.findall(r'name="invitation" value="(\d+)"', visitor.get(base(world)).get_data(as_text=True))
+    visitor.post(base(world) + "/withdraw", {"invitation": number})
+    named = "Do not know that their interview was withdrawn"
+    assert named not in text(visitor.get(base(world)))
+    again = {"about": number, "email": "ben@example.org"}
+    assert visitor.post(base(world) + "/letter", again).status_code == 409
+    bounce(db, world, "ben")
+    page = text(visitor.get(base(world)))
+    assert named in page
+    assert "Ben Birch" in page
+    assert visitor.post(f"{base(world)}/letter", again).status_code == 303
+    assert named not in text(visitor.get(base(world)))
+    with db.read() as session:
+        newest = session.scalars(select(Notice).order_by(Notice.id.desc()).limit(1)).one()
+        assert (newest.template, newest.to, newest.state) == ("interview-withdrawn/1", "ben@example.org", "queued")
+        assert "METHOD:CANCEL" in newest.calendar
+    bounce(db, world, "ben")
+    at[0] = NOW + timedelta(days=365)
+    assert named not in text(scheduler(visit, world).get(base(world)))
