@@ -1,8 +1,10 @@
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from testing_platform.accounts.rules import Area, area_of
 from testing_platform.app import create_app
 from testing_platform.bus import open_database
 from testing_platform.db import Base, Database
+from testing_platform.itembank.exchange import write_print
 from testing_platform.settings import PREFIX, Settings
 from testing_platform.web.frame import Frame, cookie_name
 from tests.postgres import Postgres, database_of, started
@@ -106,6 +109,16 @@ def module_db(module_settings: Settings) -> Iterator[Database]:
     """One for a module whose tests empty it, or throw their transactions away, or have each a room of its own in it."""
     with opened(module_settings) as found:
         yield found
+
+
+@pytest.fixture
+def untypeset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would be printed leaves as the page that it is set from: for walks over every route, which setting each would make minutes long."""
+
+    def run(command: list[str], *, input: bytes, stdout: int) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.CompletedProcess(command, 0, input)
+
+    monkeypatch.setattr(write_print, "subprocess", SimpleNamespace(run=run, PIPE=subprocess.PIPE))
 
 
 @pytest.fixture

@@ -304,7 +304,7 @@ def may(expected, name):
         "validation_analyst",
     ],
 )
-def test_every_route_as(app, db, visit, everyone, name):
+def test_every_route_as(app, db, visit, everyone, name, untypeset):
     person = everyone.people.get(name)
     visitor = visit(person, AREAS[name.partition("_")[0]]) if person else visit()
     faults = []
