@@ -49,7 +49,7 @@ def ratio_text(value: str) -> str:
 @bp.app_template_filter("chance")
 def chance(value: float | None) -> str:
     """A probability; of a small one only that it is small."""
-    return "–" if value is None else "< .001" if value < 0.001 else f"{value:.3f}"
+    return "–" if value is None else "<\u00a0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _page(template: str, **more: Any) -> str:
