@@ -54,14 +54,11 @@ def _lines(one: Administration) -> list[Any]:
     return list(zip(columns, found.items, strict=True))
 
 
-def _slots(lines: list[Any], asked: dict[int, PanelItem]) -> list[dict[str, Any]]:
-    """Items with a flag or a question, those with a flag of the key first."""
-    found = [
-        {"column": column, "figures": figures, "asked": asked.get(column.slot)}
-        for column, figures in lines
-        if (figures.flags and column.standing == "counts") or column.slot in asked
-    ]
-    return sorted(found, key=lambda row: (not set(OF_THE_KEY) & set(row["figures"].flags), row["column"].slot))
+def _rows(lines: list[Any], asked: dict[int, PanelItem]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Items with a flag of the key or a question, and those whose flags say other things."""
+    rows = [{"column": column, "figures": figures, "asked": asked.get(column.slot)} for column, figures in lines]
+    first = [row for row in rows if row["asked"] or (row["column"].standing == "counts" and set(OF_THE_KEY) & set(row["figures"].flags))]
+    return first, [row for row in rows if row not in first and row["column"].standing == "counts" and row["figures"].flags]
 
 
 @bp.get("/administrations/<int:administration_id>/key/panel")
@@ -70,17 +67,20 @@ def _slots(lines: list[Any], asked: dict[int, PanelItem]) -> list[dict[str, Any]
 def panel(one: Administration) -> Any:
     rail("administrations")
     asked, lines = rulings.panel_of(g.session, one), _lines(one)
-    known = {column.slot for column, _figures in lines}
+    rows, weaker = _rows(lines, asked)
+    known, shown = {column.slot for column, _figures in lines}, {row["column"].slot for row in rows + weaker}
     page = render_template(
         "scoring/panel.html",
         administration=one,
         base=f"/analyst/administrations/{one.id}",
         is_analyst=Role.ANALYST in g.person.roles,
-        rows=_slots(lines, asked),
+        rows=rows,
+        weaker=weaker,
         # Asked before anybody handed in: there is no figure beside them.
         bare=[item for slot, item in asked.items() if slot not in known],
-        others=[column for column, figures in lines if column.slot not in asked],
+        others=[column for column, _figures in lines if column.slot not in shown],
         taken=lines[0][1].n if lines else 0,
+        thresholds=analyses.Thresholds.of(one).flags,
         review=rulings.review_policy(one),
         of_the_key=OF_THE_KEY,
         is_closed=rulings.is_closed,

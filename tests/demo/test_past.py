@@ -23,6 +23,10 @@ from testing_platform.demo import past, setup
 from testing_platform.examinations.models import Administration, Appointment, ProctorAssignment, TestSession
 from testing_platform.itembank.models import Form, FormSlot
 from testing_platform.notices.models import Notice
+from testing_platform.scoring import analyses, rulings
+from testing_platform.scoring import service as scoring
+from testing_platform.scoring.rules import Ruling
+from testing_platform.scoring.rulings_views import OF_THE_KEY
 from testing_platform.settings import Settings
 
 PLAN = past.PLAN
@@ -228,6 +232,17 @@ def test_the_planted_key_stands_out_and_no_other_does(session, administration, s
     assert odd == {MISKEYED: setup.bank_items()[PLAN["miskeyed"]["item"]]["key"]}
     assert item_rest(sheets, key, MISKEYED, key[MISKEYED]) < -0.05
     assert item_rest(sheets, key, MISKEYED, odd[MISKEYED]) > 0.15
+
+
+def test_experts_are_asked_about_the_planted_key_alone_and_the_right_one_moves_scores_both_ways(session, administration, sheets):
+    gathered = scoring.gather(session, administration, clock.now())
+    sheet, columns = analyses.laid_out(session, administration, scoring.form_entries(session, administration), gathered.sheets)
+    found = zip(columns, analyses.classical.analyze(sheet).items, strict=True)
+    assert [column.slot for column, item in found if set(OF_THE_KEY) & set(item.flags)] == [MISKEYED]
+    right, wrong = setup.bank_items()[PLAN["miskeyed"]["item"]]["key"], PLAN["miskeyed"]["key"]
+    moved = rulings.intend(session, administration, MISKEYED, Ruling.CHANGE, [right], gathered).preview.found
+    chose = Counter(one.get(MISKEYED) for one in sheets.values())
+    assert (moved.up, moved.down, moved.before, moved.after) == (chose[right], chose[wrong], 60, 60)
 
 
 def test_the_slip_contradicts_the_item_s_own_rationale_and_is_in_no_other_form(session, administration):
