@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
     from testing_platform.delivery import workstation
     from testing_platform.examinations import form_views
     from testing_platform.examinations import views as examinations
-    from testing_platform.itembank import export_views, item_views, passage_views
+    from testing_platform.itembank import export_views, item_views, passage_views, pool_views
     from testing_platform.itembank import views as itembank
     from testing_platform.proctor import api as proctor_api
     from testing_platform.proctor import room_views as room
@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
         item_views.bp,
         export_views.bp,
         passage_views.bp,
+        pool_views.bp,
         form_views.bp,
         analyses.bp,
     ):

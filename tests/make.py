@@ -18,8 +18,10 @@ from testing_platform.delivery.rules import STEPS, State
 from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import Administration, Appointment, Examination, TestSession
 from testing_platform.examinations.rules import Mode, Window
-from testing_platform.itembank import forms
+from testing_platform.itembank import form_queries, forms
 from testing_platform.itembank import service as itembank
+from testing_platform.itembank.assembly import blueprint as blueprints
+from testing_platform.itembank.assembly import loft
 from testing_platform.itembank.models import Bank, Form, FormSlot, Item, ItemVersion
 from testing_platform.itembank.rules import Content, Kind, Option
 from testing_platform.proctor import room_service
@@ -304,6 +306,8 @@ def everyone(session: Session, now: datetime) -> Everyone:
     }
     blueprint = forms.keep_blueprint(session, session.get_one(Bank, form.bank_id), document, now)
     forms.ask(session, blueprint, 1, 1, now)
+    items = form_queries.pool(session, blueprint.bank, blueprints.of(document), now.date())
+    forms.keep_pool(session, blueprint, loft.FrozenPool(document, items, 1.0, [], [1.0] * len(items)), 1, now)
     # Experts are asked about an item, by somebody else.
     rulings.ask(session, found.sessions["here"].administration, person(session, Role.ANALYST, now=now), {1: []}, now)
     # One administration is through: two people have signed its passing score.

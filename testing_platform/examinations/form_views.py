@@ -82,6 +82,7 @@ def blueprint(one: BlueprintVersion) -> Any:
         blueprint=told,
         versions=form_queries.versions_of(g.session, one),
         assemblies=form_queries.assemblies_of(g.session, one),
+        pools=form_queries.pools_of(g.session, one),
         supply={section.name: [line for line in lines if line.section == section.name] for section in told.sections},
         areas=form_queries.names(told.areas, one.bank),
         text=blueprints.written(one.content),

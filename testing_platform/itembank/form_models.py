@@ -92,6 +92,9 @@ class LoftPool(Base):
     content: Mapped[dict[str, Any]]
     digest: Mapped[str]
     frozen_at: Mapped[datetime]
+    # None: on the command line.
+    frozen_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    frozen_by: Mapped[Person | None] = relationship(lazy="joined")
     blueprint: Mapped[BlueprintVersion] = relationship(lazy="joined")
 
 
@@ -106,5 +109,7 @@ class LoftDraw(Base):
     seed: Mapped[int]
     form_id: Mapped[int] = mapped_column(ForeignKey("forms.id"), unique=True)
     drawn_at: Mapped[datetime]
+    drawn_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    drawn_by: Mapped[Person | None] = relationship(lazy="joined")
     pool: Mapped[LoftPool] = relationship(lazy="joined")
     form: Mapped[Form] = relationship()

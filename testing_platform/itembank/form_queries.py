@@ -16,7 +16,7 @@ from testing_platform.itembank.assembly.blueprint import Blueprint
 from testing_platform.itembank.assembly.figures import Irt
 from testing_platform.itembank.assembly.pool import PoolItem
 from testing_platform.itembank.assembly.supply import Offer
-from testing_platform.itembank.form_models import Assembly, BlueprintVersion, FormPlan, LoftDraw
+from testing_platform.itembank.form_models import Assembly, BlueprintVersion, FormPlan, LoftDraw, LoftPool
 from testing_platform.itembank.models import Bank, Form, FormSlot, Item, ItemStatistics, ItemVersion, Stimulus
 from testing_platform.itembank.rules import Kind, Policy, Security, State
 
@@ -214,6 +214,17 @@ def plan_of(session: Session, form_id: int) -> FormPlan | None:
 def names(codes: Mapping[str, str], bank: Bank) -> dict[str, str]:
     """The words for content areas: the bank's, under those that the blueprint says itself."""
     return {str(area["code"]): str(area["title"]) for area in bank.areas} | dict(codes)
+
+
+def pools_of(session: Session, one: BlueprintVersion) -> list[LoftPool]:
+    """Those frozen for any version of the blueprint, the newest first."""
+    ids = [version.id for version in versions_of(session, one)]
+    return list(session.scalars(select(LoftPool).where(LoftPool.blueprint_id.in_(ids)).order_by(LoftPool.id.desc())))
+
+
+def draws_of(session: Session, pool: LoftPool) -> list[LoftDraw]:
+    found = select(LoftDraw).where(LoftDraw.pool_id == pool.id).order_by(LoftDraw.id.desc())
+    return list(session.scalars(found.options(joinedload(LoftDraw.form))))
 
 
 def drawn_items(session: Session, pool_id: int) -> dict[str, int]:

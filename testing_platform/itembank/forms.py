@@ -2,7 +2,9 @@
 
 import hashlib
 import math
+import multiprocessing
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -239,27 +241,51 @@ def set_shuffle(session: Session, form: Form, items: bool, options: bool, now: d
 def freeze(session: Session, one: BlueprintVersion, cap: float, seed: int, today: date, now: datetime) -> LoftPool:
     """A pool for forms drawn for each candidate. Raises loft.PoolTooSmall."""
     pool = form_queries.pool(session, one.bank, blueprints.of(one.content), today)
-    frozen = loft.freeze(one.content, pool, cap, seed)
-    kept = LoftPool(blueprint_id=one.id, seed=seed, content=frozen.content(), digest=frozen.digest(), frozen_at=now)
+    return keep_pool(session, one, loft.freeze(one.content, pool, cap, seed), seed, now)
+
+
+def freeze_apart(document: Mapping[str, Any], pool: Sequence[PoolItem], cap: float, seed: int) -> loft.FrozenPool:
+    """In a process of its own, as answers that come in meanwhile wait for no rehearsal. Raises loft.PoolTooSmall."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
+        found = apart.submit(_freeze, document, pool, cap, seed).result()
+    if isinstance(found, dict):
+        raise loft.PoolTooSmall(**found)
+    return found
+
+
+def _freeze(document: Mapping[str, Any], pool: Sequence[PoolItem], cap: float, seed: int) -> loft.FrozenPool | dict[str, Any]:
+    """The facts of a refusal, which itself does not travel between processes."""
+    try:
+        return loft.freeze(document, pool, cap, seed)
+    except loft.PoolTooSmall as refusal:
+        return refusal.facts
+
+
+def keep_pool(
+    session: Session, one: BlueprintVersion, frozen: loft.FrozenPool, seed: int, now: datetime, person: Person | None = None
+) -> LoftPool:
+    who = person.id if person else None
+    kept = LoftPool(blueprint_id=one.id, seed=seed, content=frozen.content(), digest=frozen.digest(), frozen_at=now, frozen_by_id=who)
     session.add(kept)
     session.flush()
     session.refresh(kept)
-    audit.record(session, "pool.frozen", f"pool:{kept.id}", now, digest=kept.digest, cap=str(cap))
+    audit.record(session, "pool.frozen", f"pool:{kept.id}", now, who, digest=kept.digest, cap=str(frozen.cap))
     return kept
 
 
-def draw(session: Session, pool: LoftPool, seed: int, now: datetime) -> LoftDraw:
+def draw(session: Session, pool: LoftPool, seed: int, now: datetime, person: Person | None = None) -> LoftDraw:
     """The locked form of this seed; drawn before, it is found again. Raises loft.NoDraw."""
     found = session.scalars(select(LoftDraw).where(LoftDraw.pool_id == pool.id, LoftDraw.seed == seed)).first()
     if found is not None:
         return found
     items = loft.FrozenPool.of(pool.content).draw(seed)
     form = keep_form(session, pool.blueprint, blueprints.of(pool.blueprint.content), f"{pool.blueprint.name}-L{pool.id}", items, now, None)
-    service.lock_form(session, form, now)
-    drawn = LoftDraw(pool_id=pool.id, seed=seed, form_id=form.id, drawn_at=now)
+    who = person.id if person else None
+    service.lock_form(session, form, now, who)
+    drawn = LoftDraw(pool_id=pool.id, seed=seed, form_id=form.id, drawn_at=now, drawn_by_id=who)
     session.add(drawn)
     session.flush()
-    audit.record(session, "form.drawn", f"form:{form.id}", now, pool=pool.digest, seed=seed)
+    audit.record(session, "form.drawn", f"form:{form.id}", now, who, pool=pool.digest, seed=seed)
     return drawn
 
 

@@ -168,7 +168,7 @@ KINDS = sorted({kind.code for kind in refusals()} - {"refused"})
 
 # These come from commands, files and searches of their own, where there is no page.
 NO_PAGE = {
-    "anchor-unfit", "cannot-say", "face-model-wrong", "faulty-file", "faulty-setting", "no-draw", "pool-too-small", "search-lost",
+    "anchor-unfit", "cannot-say", "face-model-wrong", "faulty-file", "faulty-setting", "search-lost",
     "unknown-bank", "unknown-item", "unreadable-picture", "vision-profile-wrong",
 }  # fmt: skip
 # The page where it happens says it beside the field, and nothing is lost.
