@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from testing_platform import bus, errors
 from testing_platform.accounts.models import Person
@@ -114,12 +114,15 @@ def review_policy(administration: Administration) -> rules.KeyReview:
 
 def panel_of(session: Session, administration: Administration) -> dict[int, PanelItem]:
     """The items that experts were asked about, by slot."""
-    found = session.scalars(select(PanelItem).where(PanelItem.administration_id == administration.id).order_by(PanelItem.slot))
+    asked = select(PanelItem).where(PanelItem.administration_id == administration.id).order_by(PanelItem.slot)
+    found = session.scalars(asked.options(selectinload(PanelItem.rulings)))
     return {one.slot: one for one in found}
 
 
 def ask(session: Session, administration: Administration, person: Person, slots: dict[int, list[str]], now: datetime) -> list[PanelItem]:
     """Ask the experts about these slots, each with the flags that speak for it. Raises AskedAlready, rules.FaultyKey."""
+    # Whoever else asks for this administration waits here, and then sees what was asked.
+    session.execute(select(Administration.id).where(Administration.id == administration.id).with_for_update())
     known, versions = panel_of(session, administration), service.versions_of(session, administration)
     if wrong := sorted(set(slots) - set(versions)):
         raise rules.FaultyKey(slot=wrong[0])
@@ -148,8 +151,13 @@ def is_closed(item: PanelItem) -> bool:
 
 def waiting_for(session: Session, person: Person) -> list[PanelItem]:
     """Items on which this person may still rule, the longest asked first."""
-    found = session.scalars(select(PanelItem).order_by(PanelItem.asked_at, PanelItem.id))
+    found = session.scalars(select(PanelItem).order_by(PanelItem.asked_at, PanelItem.id).options(selectinload(PanelItem.rulings)))
     return [item for item in found if not is_closed(item) and not _has_ruled(item, person) and not not_blind(session, item, person)]
+
+
+def still_out(session: Session, administration: Administration) -> list[int]:
+    """The slots that experts were asked about and on which not all have ruled."""
+    return [slot for slot, item in panel_of(session, administration).items() if not is_closed(item)]
 
 
 def ruled_by(session: Session, person: Person) -> list[PanelItem]:

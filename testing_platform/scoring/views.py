@@ -169,6 +169,7 @@ def _key_page(one: Administration, problem: str = "", reason: str = "") -> str:
         # Of a key that has not scored yet: what it would do to the scores in force.
         preview=rulings.rescore(g.session, one, entries, gathered) if newest and run and newest.id != run.key_id else None,
         asked=rulings.panel_of(g.session, one),
+        still_out=rulings.still_out(g.session, one),
         standing=service.standing_decision(g.session, one),
         names=queries.names(g.session, people),
         problem=problem,

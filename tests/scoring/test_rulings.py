@@ -450,6 +450,7 @@ def test_the_panel_from_the_figure_to_the_two_rulings(db, base, staff):
         page = text(staff[name].get(address))
         assert "Only a follows the rule." not in page
     assert "1 of 2 rulings are in" in text(staff["Ana"].get(f"{base}/key/panel"))
+    assert "Their rulings on item 6 are not all in yet." in text(staff["Ana"].get(f"{base}/key"))
     assert staff["Exo"].post(url, {"verdict": "drop", "reason": "Two readings."}).status_code == 303
     for name, address in (("Ana", f"{base}/key/panel"), ("Ana", f"{base}/key/items/6"), ("Exa", url), ("Exo", url)):
         page = text(staff[name].get(address))
