@@ -29,6 +29,7 @@ ON_THE_WAY = {
     "JUDG-24": State.IN_REVIEW,
     "READ-24": State.APPROVED,
     "DIR-24": State.PILOT,
+    "CST-23": State.PILOT,
 }
 # How many of (content, fairness, key) those in review have.
 SIGNED_SO_FAR = {"CST-24": (0, 0, 0), "ENG-24": (2, 1, 0), "JUDG-24": (2, 1, 1)}

@@ -106,6 +106,7 @@ def draft(item: dict[str, Any], area: str) -> itembank.ItemDraft:
         stimulus=item.get("stimulus"),
         level=item["level"],
         statements=tuple(item["statements"]),
+        calculator=item.get("calculator", False),
     )
 
 
@@ -129,7 +130,9 @@ def fill(session: Session, settings: Settings) -> None:
     now = clock.now()
     examination = announce(session, now)
     form = live_form(session, now)
-    forms.keep_blueprint(session, session.get_one(Bank, form.bank_id), read("blueprint_1229.toml"), now)
+    # The last is the one that the bank is held against.
+    for name in ("blueprint_example.toml", "blueprint_1229.toml"):
+        forms.keep_blueprint(session, session.get_one(Bank, form.bank_id), read(name), now)
     fill_people(session, now)
     if not _is_open(session, now):
         # A demo of yesterday gets a new administration today, as a department would plan another test date.

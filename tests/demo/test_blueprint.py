@@ -1,9 +1,11 @@
 """The demo's blueprint can be met by the demo's items."""
 
 from testing_platform.demo import setup
+from testing_platform.demo.bank import ON_THE_WAY
 from testing_platform.itembank.assembly import blueprint
 from testing_platform.itembank.assembly.assemble import assemble
 from testing_platform.itembank.assembly.pool import PoolItem
+from testing_platform.itembank.rules import State
 from tests.itembank.assembly import made
 
 
@@ -19,8 +21,11 @@ def pool(told):
             item_total=told.expected.item_total,
             key=list(item["options"]).index(item["key"]) if "key" in item else None,
             passage=item.get("stimulus"),
+            calculator=item.get("calculator", False),
+            pilot=ON_THE_WAY.get(code) == State.PILOT,
         )
         for number, (code, item) in enumerate(sorted(setup.bank_items().items()))
+        if ON_THE_WAY.get(code, State.PILOT) == State.PILOT
     ]
 
 
@@ -30,6 +35,22 @@ def test_two_parallel_forms_can_be_had():
     found = assemble(told, pool(told), 2, 1229, thorough=False)
     assert found.state == "met"
     assert made.faults(document, pool(told), found.forms) == []
+
+
+def test_the_example_has_an_anchor_items_on_trial_and_a_part_with_a_calculator():
+    document = setup.read("blueprint_example.toml")
+    told = blueprint.of(document)
+    found = assemble(told, pool(told), 2, 1229, thorough=False)
+    assert found.state == "met"
+    assert len(found.anchor) == 6
+    assert made.faults(document, pool(told), found.forms, found.anchor) == []
+    for form in found.forms:
+        assert sorted(item.code for item in form if item.pilot) == ["CST-23", "DIR-24"]
+        assert [item.area for item in form if item.calculator] == ["MATH"] * 4
+
+
+def test_no_form_that_the_demo_gives_has_an_item_on_trial():
+    assert not set(setup.read("form_a.toml")["items"]) & set(ON_THE_WAY)
 
 
 def test_it_samples_the_areas_that_the_bulletin_names():
