@@ -5,7 +5,7 @@ Nobody's name, number or group is in them. What a run scored never changes, so t
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,8 +22,8 @@ from testing_platform.examinations.models import Administration
 from testing_platform.itembank import statistics
 from testing_platform.itembank.models import Item, ItemVersion
 from testing_platform.scoring import rules, service
-from testing_platform.scoring.analysis import classical, consistency
-from testing_platform.scoring.analysis.sheets import MOST_OPTIONS, Floats, Sheet
+from testing_platform.scoring.analysis import ability, classical, consistency, irt
+from testing_platform.scoring.analysis.sheets import MOST_OPTIONS, Floats, Sheet, totals
 from testing_platform.scoring.analysis.speed import ItemTime, Speed, SpeedRules, speed
 from testing_platform.scoring.analysis.traces import Group, traces
 from testing_platform.scoring.models import RawScore, ScoreRun
@@ -33,21 +33,33 @@ OTHER = "…"  # answers to an item with several right that are too many to be t
 
 
 @dataclass(frozen=True)
+class CalibrationRules:
+    """From how many candidates on a model of two parameters is worth fitting: 200 (Drasgow 1989)."""
+
+    calibrate_from: float = 200.0
+
+
+@dataclass(frozen=True)
 class Thresholds:
-    """The settable rules of flags and of time: the bulletin's `[policy.analysis]` where it names one, else the customary ones."""
+    """The settable rules of flags, of time and of models: the bulletin's `[policy.analysis]` where it names one, else the customary ones."""
 
     flags: classical.FlagRules = field(default_factory=classical.FlagRules)
     speed: SpeedRules = field(default_factory=SpeedRules)
+    models: CalibrationRules = field(default_factory=CalibrationRules)
     own: frozenset[str] = frozenset()  # those that the bulletin names
     source: str = ""
 
     @classmethod
     def of(cls, administration: Administration) -> "Thresholds":
         said = administration.examination.bulletin.content.get("policy", {}).get("analysis", {})
-        flags, times = (
-            {one.name: float(said[one.name]) for one in fields(kind) if one.name in said} for kind in (classical.FlagRules, SpeedRules)
-        )
-        return cls(classical.FlagRules(**flags), SpeedRules(**times), frozenset({*flags, *times}), str(said.get("source", "")))
+        kinds = (classical.FlagRules, SpeedRules, CalibrationRules)
+        flags, times, models = ({one.name: float(said[one.name]) for one in fields(kind) if one.name in said} for kind in kinds)
+        own, source = frozenset({*flags, *times, *models}), str(said.get("source", ""))
+        return cls(classical.FlagRules(**flags), SpeedRules(**times), CalibrationRules(**models), own, source)
+
+    @property
+    def values(self) -> dict[str, float]:
+        return asdict(self.flags) | asdict(self.speed) | asdict(self.models)
 
 
 @dataclass(frozen=True)
@@ -226,6 +238,41 @@ def fifths(found: Answered, line: Line) -> list[Group]:
     """The item's options by fifths of the totals; `low` and `high` are raw scores."""
     groups = traces(found.sheet, found.columns.index(line.column))
     return [Group(one.low + found.credited, one.high + found.credited, one.n, one.shares) for one in groups]
+
+
+# --- a model of answers ----------------------------------------------------------------------------------------------------------------------
+
+MODELS = {"1pl": irt.Model.ONE, "2pl": irt.Model.TWO}
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The items that tell people apart with their parameters, those that count and do not, and each candidate's expected ability."""
+
+    calibration: irt.Calibration
+    columns: list[Column]
+    left_out: list[Column]
+    theta: Floats
+    cut: float | None  # the ability that is expected to have the cut; none where the model reaches no such score
+
+
+def calibrated(found: Answered, model: str, cut: int) -> Calibrated:
+    """Raises CannotSay."""
+    sheet = found.sheet
+    right, n = sheet.right, len(sheet.answers)
+    has = {place: int(right[:, place].sum()) for place in sheet.counted}
+    places = [place for place, count in has.items() if 0 < count < n]
+    names = tuple(sheet.items[place] for place in places)
+    with threadpool_limits(1, "blas"):
+        calibration = irt.calibrate(right[:, places], names, MODELS[model])
+    everybody = found.credited + sum(count == n for count in has.values())
+    return Calibrated(
+        calibration,
+        [found.columns[place] for place in places],
+        [found.columns[place] for place in has if place not in places],
+        ability.of_totals(calibration.items)[totals(right[:, places])],
+        ability.ability_at(calibration.items, cut - everybody),
+    )
 
 
 # --- back to the bank ------------------------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from testing_platform.examinations.models import Administration
 from testing_platform.itembank.exchange.write_print import pdf_of
 from testing_platform.scoring import analyses_plots as plots
 from testing_platform.scoring import exports
-from testing_platform.scoring.analyses import AtCut, Figures, Thresholds, at_every_cut, fifths
+from testing_platform.scoring.analyses import AtCut, Calibrated, Figures, Thresholds, at_every_cut, calibrated, fifths
 from testing_platform.scoring.analysis.refusals import CannotSay
 from testing_platform.scoring.models import ScoreRun
 
@@ -44,6 +44,16 @@ class Report:
             return at_every_cut(self.figures.answered)
         except CannotSay:
             return []
+
+    @property
+    def calibrated(self) -> Calibrated | None:
+        """With two parameters; none where there are too few candidates, or the model cannot be fitted."""
+        if self.figures.test.n < self.thresholds.models.calibrate_from:
+            return None
+        try:
+            return calibrated(self.figures.answered, "2pl", self.cut)
+        except CannotSay:
+            return None
 
 
 def sha256(content: bytes) -> str:
@@ -90,7 +100,12 @@ def sheets(report: Report) -> Iterable[tuple[str, list[Row]]]:
     yield "items", items
     yield "options", options
     yield "fifths", groups
-    yield "thresholds", _upright(asdict(report.thresholds.flags) | asdict(report.thresholds.speed))
+    model = report.calibrated
+    yield (
+        "calibration",
+        [{"slot": one.slot, **asdict(held)} for one, held in zip(model.columns, model.calibration.items, strict=True)] if model else [],
+    )
+    yield "thresholds", _upright(report.thresholds.values)
 
 
 def _upright(values: Row) -> list[Row]:
@@ -141,7 +156,7 @@ def _write(sheet: Any, number: int, values: Sequence[Any]) -> None:
 
 def as_pdf(report: Report) -> bytes:
     """Tagged for readers that speak; each chart has its words, and its figures stand in a table. Raises NoPrinter."""
-    figures, cuts = report.figures, report.cuts
+    figures, cuts, model = report.figures, report.cuts, report.calibrated
     css = assets.folder("static") / "css"
     groups = [fifths(figures.answered, line) for line in figures.lines]
     page = render_template(
@@ -164,6 +179,10 @@ def as_pdf(report: Report) -> bytes:
         agreement=plots.agreement(cuts, report.cut) if cuts else None,
         mistakes=plots.mistakes(cuts, report.cut) if cuts else None,
         scatter=plots.scatter(figures),
+        model=model,
+        parameters=list(zip(model.columns, model.calibration.items, strict=True)) if model else [],
+        information=plots.information(model) if model else None,
+        people=plots.people(model) if model else None,
         lines=[(line, held, plots.trace(held, line.figures)) for line, held in zip(figures.lines, groups, strict=True)],
     )
     return pdf_of(page)

@@ -1,10 +1,13 @@
 """The charts of the analyses. The words in them are few and short: a table beside each says the same in figures."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 from flask_babel import gettext as _
 
-from testing_platform.scoring.analyses import AtCut, Figures
+from testing_platform.scoring.analyses import AtCut, Calibrated, Figures
+from testing_platform.scoring.analysis import ability
 from testing_platform.scoring.analysis.classical import ItemFigures
 from testing_platform.scoring.analysis.traces import Group
 from testing_platform.scoring.plots import Bar, Dot, Line, Mark, Plot, plot, steps
@@ -113,3 +116,53 @@ def trace(groups: Sequence[Group], item: ItemFigures) -> Plot:
         for name in names
     ]
     return plot(0.8, max(len(groups), 2), 0, 1, lines=lines, x_ticks=[(place, str(place)) for place in range(1, len(groups) + 1)])
+
+
+# --- the ability scale -----------------------------------------------------------------------------------------------------------------------
+
+EDGE, BIN = 4.0, 0.5
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Candidates and items from `low` to below `high`; who lies further out is in the bin at the edge."""
+
+    low: float
+    high: float
+    people: int
+    items: int
+
+
+def curve(found: Calibrated) -> list[tuple[float, float, float]]:
+    """(ability, information, error of θ)."""
+    theta = np.linspace(-EDGE, EDGE, 41)
+    gained = ability.information(found.calibration.items, theta)
+    return [(float(at), float(value), float(value) ** -0.5) for at, value in zip(theta, gained, strict=True)]
+
+
+def information(found: Calibrated) -> Plot:
+    points = [(at, value) for at, value, _error in curve(found)]
+    return plot(-EDGE, EDGE, 0, max(value for _at, value in points) * 1.1, lines=[Line("", points)], marks=_at_cut(found))
+
+
+def _at_cut(found: Calibrated) -> list[Mark]:
+    return [] if found.cut is None or abs(found.cut) > EDGE else [Mark(found.cut, _("cut"))]
+
+
+def bins(found: Calibrated) -> list[Bin]:
+    lows = np.arange(-EDGE, EDGE, BIN)
+    inside = EDGE - BIN / 2
+    places = [np.clip(values, -inside, inside) for values in (found.theta, [item.b for item in found.calibration.items])]
+    people, items = (np.histogram(held, [*lows, EDGE])[0] for held in places)
+    return [Bin(float(low), float(low) + BIN, int(here), int(there)) for low, here, there in zip(lows, people, items, strict=True)]
+
+
+def people(found: Calibrated) -> Plot:
+    """Candidates as bars, and below them each item as a dot at its difficulty."""
+    held, n = bins(found), len(found.theta)
+    highest = max(100 * one.people / n for one in held)
+    apart = highest / 16
+    dots = [Dot(one.low + BIN / 2, -apart * (place + 0.8)) for one in held for place in range(one.items)]
+    bottom = min([dot.y for dot in dots], default=0.0) - apart
+    bars = [Bar(one.low + BIN / 2, 100 * one.people / n) for one in held if one.people]
+    return plot(-EDGE, EDGE, bottom, highest * 1.1, bars=bars, dots=dots, marks=_at_cut(found), wide=BIN)

@@ -145,6 +145,36 @@ def consistency(one: Administration) -> Any:
     )
 
 
+@bp.get("/calibration")
+@allowed("score.see")
+def calibration(one: Administration) -> Any:
+    run = _run(one)
+    if run is None:
+        return _page("none", one)
+    from testing_platform.scoring import analyses
+    from testing_platform.scoring import analyses_plots as plots
+
+    model = request.args.get("model", "2pl")
+    model = model if model in analyses.MODELS else "2pl"
+    held, (cut, signed) = analyses.answered(g.session, one, run), _cut(one, run)
+    taken = len(held.sheet.answers)
+    more: dict[str, Any] = {"found": None, "problem": "few"}
+    if taken >= analyses.Thresholds.of(one).models.calibrate_from:
+        try:
+            found = analyses.calibrated(held, model, cut)
+            more = {
+                "found": found,
+                "pairs": list(zip(found.columns, found.calibration.items, strict=True)),
+                "curve": plots.curve(found),
+                "information": plots.information(found),
+                "people": plots.people(found),
+                "bins": plots.bins(found),
+            }
+        except CannotSay as refusal:
+            more["problem"] = refusal.facts["why"]
+    return _shown("calibration", one, run, model=model, taken=taken, signed=signed, **more)
+
+
 def _value(line: "analyses.Line", order: str) -> float:
     """What the table is sorted by; what is not defined stands as the least."""
     found = line.figures

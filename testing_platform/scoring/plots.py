@@ -63,6 +63,7 @@ class Plot:
     bars: Sequence[Bar] = ()
     marks: Sequence[Mark] = ()
     dots: Sequence[Dot] = ()
+    wide: float = 1.0  # of a bar and its gap, in units of x
     ends: dict[str, float] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -114,6 +115,8 @@ def plot(
     marks: Sequence[Mark] = (),
     dots: Sequence[Dot] = (),
     x_ticks: Sequence[tuple[float, str]] | None = None,
+    wide: float = 1.0,
 ) -> Plot:
-    """With round numbers at both axes."""
-    return Plot(low, high, bottom, top, ticks(low, high) if x_ticks is None else x_ticks, ticks(bottom, top), lines, bars, marks, dots)
+    """With round numbers at both axes; upwards from nought where what is below it is no amount."""
+    up = ticks(0 if bars else bottom, top)
+    return Plot(low, high, bottom, top, ticks(low, high) if x_ticks is None else x_ticks, up, lines, bars, marks, dots, wide)

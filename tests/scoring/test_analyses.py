@@ -74,6 +74,26 @@ def test_decision_consistency_is_that_of_the_command_at_every_cut(db, plain, tmp
     same(as_json(found[3].found), command(tmp_path, "consistency", range(1, 7), KEY, "--cut", "4"))
 
 
+def test_a_calibration_is_that_of_the_command_and_places_candidates_and_cut_on_its_scale(db, plain, changed, tmp_path):
+    found = analyses.calibrated(read(db, plain).answered, "2pl", 4)
+    document = command(tmp_path, "calibrate", range(1, 7), KEY, "--model", "2pl")
+    for one, other in zip(as_json(found.calibration.items), document["items"], strict=True):
+        assert one.pop("item") == other.pop("item")
+        assert list(one.values()) == pytest.approx(list(other.values()), abs=1e-6)
+    totals = np.array([sum(option == "b" for option in row) for row in ANSWERS])
+    assert [sorted(set(found.theta[totals == total].round(9))) for total in (1, 4)] == [
+        [found.theta[list(totals).index(1)].round(9)],
+        [found.theta[list(totals).index(4)].round(9)],
+    ]
+    assert found.theta[list(totals).index(1)] < found.theta[list(totals).index(4)]
+    assert found.cut is not None
+    # With an item that all are given and one that is dropped, a cut of 4 asks for three of four.
+    less = analyses.calibrated(read(db, changed).answered, "2pl", 4)
+    assert [column.slot for column in less.columns] == [1, 3, 5, 6]
+    expected = analyses.ability.chances(less.calibration.items, np.array([less.cut])).sum()
+    assert expected == pytest.approx(3, abs=1e-3)
+
+
 def test_what_does_not_count_is_left_out_and_held_against_the_rest(db, changed, tmp_path):
     figures = read(db, changed)
     document = command(tmp_path, "analyze", (1, 3, 5, 6), ("b", "b", "a|b", "b"))

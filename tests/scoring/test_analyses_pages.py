@@ -71,7 +71,7 @@ def test_the_items_are_sorted_as_asked(db, analyst, plain):
 
     def order(query):
         text = analyst.get(f"/analyst/administrations/{plain}/analyses/items{query}").get_data(as_text=True)
-        table = text.split("items-table")[1].split("</table>")[0]
+        table = text.split('items-table">')[1].split("</table>")[0]
         return [int(slot) for slot in re.findall(r"/items/(\d+)\"", table)], text
 
     slots, text = order("?sort=p&down=yes")
@@ -90,6 +90,7 @@ def test_what_is_dropped_says_so_and_is_no_item_to_look_at(db, analyst, changed)
 def test_few_candidates_are_said_and_nobody_scored_leads_back(db, analyst):
     number = scored(db, ANSWERS[:6])
     assert "Few candidates" in page(analyst, number)
+    assert "It is worth fitting from 200 candidates on; there are 6." in page(analyst, number, "/calibration")
     with db.write() as session:
         empty = make.administration(session)
     assert "Nobody is scored" in page(analyst, empty.id, "/items")
@@ -103,17 +104,23 @@ def test_a_reliability_that_is_none_is_said_in_words(db, analyst):
     assert "Reliability, KR-20 –" in page(analyst, number)
     page(analyst, number, "/items")
     page(analyst, number, "/items/1")
+    with db.write() as session:
+        bulletin = session.get_one(Administration, number).examination.bulletin
+        bulletin.content = {**bulletin.content, "policy": {"analysis": {"calibrate_from": 1}}}
+    assert "The model could not be fitted" in page(analyst, number, "/calibration")
 
 
 def test_thresholds_are_the_bulletins_where_it_names_them(db, analyst):
     number = scored(db, ANSWERS)
     with db.write() as session:
         bulletin = session.get_one(Administration, number).examination.bulletin
-        policy = {"analysis": {"weak": 0.99, "rapid_share": 0.9, "source": "the department’s own"}}
+        policy = {"analysis": {"weak": 0.99, "rapid_share": 0.9, "calibrate_from": 30, "source": "the department’s own"}}
         bulletin.content = {**bulletin.content, "policy": policy}
     figures = read(db, number)
     assert all("weak" in line.figures.flags for line in figures.lines)
     assert figures.speed.items[0].threshold == 10
+    for model in ("1pl", "2pl", "no-such-model"):
+        assert "Calibrated items 6" in page(analyst, number, f"/calibration?model={model}")
     said = page(analyst, number, "/items?show=flagged")
     assert "0.99 the department’s own" in said
     assert "Weak" in said
@@ -137,7 +144,7 @@ def test_everything_is_in_one_spreadsheet_with_the_names_of_the_commands(db, ana
     first, second = (analyst.post(url, {"format": "xlsx"}) for _ in range(2))
     assert first.data == second.data
     book = openpyxl.load_workbook(io.BytesIO(first.data))
-    assert book.sheetnames == ["about", "test", "time", "scores", "consistency", "items", "options", "fifths", "thresholds"]
+    assert book.sheetnames == ["about", "test", "time", "scores", "consistency", "items", "options", "fifths", "calibration", "thresholds"]
     document = command(tmp_path, "analyze", range(1, 7), KEY)
     held = {row[0]: row[1] for row in book["test"].iter_rows(min_row=2, values_only=True)}
     assert held["kr20"] == pytest.approx(document["test"]["kr20"], abs=1e-9)
