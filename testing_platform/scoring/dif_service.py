@@ -2,20 +2,17 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
 
-import numpy as np
 from sqlalchemy.orm import Session
 from threadpoolctl import threadpool_limits
 
 from testing_platform.examinations.models import Administration
+from testing_platform.scoring import analyses, impact_service
 from testing_platform.scoring import impact_rules as rules
-from testing_platform.scoring import impact_service, service
 from testing_platform.scoring.analysis.dif import Dif, dif
 from testing_platform.scoring.analysis.sheets import Sheet
 from testing_platform.scoring.impact_rules import By, GroupPolicy
 from testing_platform.scoring.models import ScoreRun
-from testing_platform.scoring.rules import EVERYONE
 
 
 @dataclass(frozen=True)
@@ -26,25 +23,20 @@ class Answers:
     slots: dict[str, int]
 
 
-def answers_of(session: Session, administration: Administration, run: ScoreRun, now: datetime) -> Answers:
-    """Items that are dropped, or right for everybody, compare nothing and are left out."""
-    entries = {slot: entry for slot, entry in service.entries_of(run.key).items() if entry and EVERYONE not in entry}
-    codes = {slot: version.item.code for slot, version in service.versions_of(session, administration).items() if slot in entries}
-    sheets = service.gather(session, administration, now).sheets
-    found = [taker for taker in impact_service.takers(session, administration, run) if taker.attempt_id in sheets]
-    options = list(dict.fromkeys(option for entry in entries.values() for option in entry))
-    options += sorted({option for taker in found for option in sheets[taker.attempt_id].values()} - set(options))
-    number = {option: place for place, option in enumerate(options, 1)}
-    answers = [[number.get(sheets[taker.attempt_id].get(slot, ""), 0) for slot in codes] for taker in found]
+def answers_of(session: Session, administration: Administration, run: ScoreRun) -> Answers:
+    """Items that do not count, or are right for everybody, compare nothing and are left out. Raises service.StoredDiffers."""
+    answered = analyses.answered(session, administration, run)
+    found, counted = answered.sheet, answered.sheet.counted
+    takers = impact_service.takers(session, administration, run)
     sheet = Sheet(
-        items=tuple(codes.values()),
-        options=tuple(options),
-        answers=np.array(answers, np.uint8).reshape(len(found), len(codes)),
-        keys=tuple(tuple(number[option] for option in entries[slot]) for slot in codes),
-        candidates=tuple(str(taker.attempt_id) for taker in found),
-        groups={str(by): tuple(taker.groups[by] for taker in found) for by in By},
+        items=tuple(found.items[place] for place in counted),
+        options=found.options,
+        answers=found.answers[:, counted],
+        keys=tuple(found.keys[place] for place in counted),
+        candidates=tuple(str(taker.attempt_id) for taker in takers),
+        groups={str(by): tuple(taker.groups[by] for taker in takers) for by in By},
     )
-    return Answers(sheet, {code: slot for slot, code in codes.items()})
+    return Answers(sheet, {answered.columns[place].code: answered.columns[place].slot for place in counted})
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def export(one: Administration, format: str) -> Any:
 def dif(one: Administration) -> Any:
     run, policy = service.newest_run(g.session, one), impacts.policy_of(one)
     person_id, administration_id = g.person.id, one.id
-    answers = dif_service.answers_of(g.session, one, run, g.now) if run else None
+    answers = dif_service.answers_of(g.session, one, run) if run else None
     if run is None or answers is None or not answers.sheet.candidates:
         return _page("nothing", **_of(one, run))
     purify = request.args.get("purify", "yes") == "yes"
@@ -208,7 +208,7 @@ def item(one: Administration, number: int) -> Any:
     code, version = row.version.item.code, row.version
     lines, chosen = [], {}
     if run is not None:
-        answers = dif_service.answers_of(g.session, one, run, g.now)
+        answers = dif_service.answers_of(g.session, one, run)
         if code in answers.slots and answers.sheet.candidates:
             place = answers.sheet.items.index(code)
             lines = [

@@ -284,7 +284,7 @@ def test_the_charts_hold_each_group_at_every_cut_that_tells_them_apart(db, decis
 def test_items_are_compared_as_the_file_command_compares_them(db, decision, place, tmp_path, command):
     with db.read() as session:
         one, run, _found = takers(session, place)
-        sheet = dif_service.answers_of(session, one, run, clock.now()).sheet
+        sheet = dif_service.answers_of(session, one, run).sheet
         pairs = dif_service.pairs(sheet)
         found = {pair: dif_service.compare(sheet, pair, True, GroupPolicy()) for pair in pairs}
     assert [(pair.by, pair.reference, pair.focal) for pair in pairs][:2] == [("sex", "F", "M"), ("ethnicity", "white", "black")]
@@ -310,10 +310,14 @@ def test_items_are_compared_as_the_file_command_compares_them(db, decision, plac
 
 def test_an_item_that_does_not_count_is_not_compared(db, decision, place):
     with db.write() as session:
-        one, run, _found = takers(session, place)
-        run.key.entries = {**run.key.entries, "1": [], "2": ["*"]}
-        session.flush()
-        answers = dif_service.answers_of(session, one, run, clock.now())
+        one, analyst, now = session.get_one(Administration, place.administration_id), make.person(session, Role.ANALYST), clock.now()
+        found = session.get_one(PassingScoreDecision, decision.id)
+        service.withdraw(session, found, session.get_one(Person, found.proposed_by_id), "Two items are looked at again.", now)
+        for slot, options in ((1, []), (2, ["*"])):
+            service.change_key(session, one, analyst, slot, options, "Two experts.", now)
+        service.lock_key(session, one, analyst, now)
+        run = service.run(session, one, analyst, now)
+        answers = dif_service.answers_of(session, one, run)
     assert sorted(answers.slots.values()) == [3, 4, 5, 6]
 
 
