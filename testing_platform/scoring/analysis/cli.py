@@ -31,6 +31,7 @@ WHY = {
     "nobody": "a group of nobody has no rate",
     "more-than-all": "{passed} passed of {n}",
     "unknown-code": "“{value}” is none of {known}; leave it blank where nothing was said",
+    "not-a-parameter": "“{value}” is none of a slope above 0, a difficulty, and a lower asymptote from 0 to below 1",
     "one-group": "names one group alone; impact compares two or more",
 }
 
@@ -47,6 +48,9 @@ CANNOT = {
     "few-items": "a calibration needs at least {least} items",
     "no-spread": "everybody or nobody has item {item} right: it cannot be calibrated, take it out of the key",
     "no-convergence": "the calibration did not settle in {steps} steps: too few candidates for this model, or an item that does not fit it",
+    "fixed-slope": "with one parameter all items have one slope, which the known items fix already; calibrate with two or three",
+    "few-anchors": "{found} of the {items} items of the key are known: at least two must be, and at least one must not",
+    "anchors-of-another-model": "the item {item} is known with another model: c is 0 with two parameters, and above 0 with three",
     "no-such-column": "there is no column {column} beside the items; there are {columns}",
     "no-such-value": "nobody has {value} in column {column}; there are {values}",
     "same-group": "{value} cannot be both the reference and the focal group",
@@ -245,15 +249,39 @@ def dif(responses: Path, key: Path, group: str, reference: str, focal: str, puri
 @scoring.command()
 @of_sheet
 @click.option("--model", type=click.Choice(["1pl", "2pl", "3pl"]), required=True)
+@click.option("--fit", is_flag=True, help="Also how well each item fits (S-X²), and which pairs share more than the model says (Q3).")
+@click.option("--anchors", type=FILE, help="CSV item,a,b[,c] of known items, which are held: the others come onto their scale.")
+@click.option("--abilities", is_flag=True, help="Also of each candidate the expected ability and its error (EAP).")
 @AS_JSON
-def calibrate(responses: Path, key: Path, model: str, as_json: bool) -> None:
+def calibrate(responses: Path, key: Path, model: str, fit: bool, anchors: Path | None, abilities: bool, as_json: bool) -> None:
     """Item parameters by marginal maximum likelihood: P = c + (1 - c) / (1 + exp(-a (theta - b))), theta normal(0, 1)."""
+    from testing_platform.scoring.analysis import fit as fits
     from testing_platform.scoring.analysis import irt
+    from testing_platform.scoring.analysis.sheets import read_parameters
 
     sheet = sheet_of(responses, key)
+    if anchors:
+        if fit or abilities:
+            raise click.UsageError("--fit and --abilities go with a calibration of all items, not with --anchors")
+        known = {name: irt.ItemParameters(name, *values, None, None, None) for name, values in read_parameters(anchors).items()}
+        placed = fits.on_scale(sheet.right, sheet.items, irt.Model(model), known, irt.chance_of(sheet))
+        figures = plain(placed)
+        show(placed, as_json, upright({name: value for name, value in figures.items() if name != "items"}), figures["items"])
+        return
     found = irt.calibrate(sheet.right, sheet.items, irt.Model(model), irt.chance_of(sheet))
     figures = plain(found)
-    show(found, as_json, upright({name: value for name, value in figures.items() if name != "items"}), figures["items"])
+    tables = [figures["items"]]
+    if fit:
+        shared = plain(fits.dependence(sheet.right, found.items))
+        for row, more in zip(figures["items"], plain(fits.item_fit(sheet.right, found)), strict=True):
+            row |= {name: value for name, value in more.items() if name != "item"}
+        figures["q3"] = shared
+        tables.append(shared["pairs"])
+    if abilities:
+        rows = zip(sheet.candidates, *(values.tolist() for values in fits.abilities(sheet.right, found.items)), strict=True)
+        figures["candidates"] = [{"candidate": name, "theta": theta, "se": se} for name, theta, se in rows]
+        tables.append(figures["candidates"])
+    show(figures, as_json, upright({name: value for name, value in figures.items() if name not in ("items", "q3", "candidates")}), *tables)
 
 
 METHODS = ["identity", "mean", "linear", "equipercentile", "tucker", "levine", "chained_linear", "chained_equipercentile"]

@@ -467,9 +467,9 @@ def _cross_products(answers: Answers, items: Items, grid: Grid) -> Floats:
 
 
 def standard_errors(
-    answers: Answers, items: Items, grid: Grid, prior: Prior, common: bool
+    answers: Answers, items: Items, grid: Grid, prior: Prior, common: bool, held: npt.NDArray[np.bool_] | None = None
 ) -> list[tuple[float | None, float | None, float | None]]:
-    """Of a, b and c; b's by the delta method. None where the information cannot be inverted."""
+    """Of a, b and c; b's by the delta method. None where the information cannot be inverted. `held`: which items are known, and have no error."""
     count = len(items.a)
     info = _information(answers, items, grid) if items.g is None else _cross_products(answers, items, grid)
     info[np.arange(count), np.arange(count)] += prior.of_slopes(items.a)[1]
@@ -481,8 +481,10 @@ def standard_errors(
         shared[:count, 0] = 1
         shared[np.arange(count, 2 * count), np.arange(1, count + 1)] = 1
         info = shared.T @ info @ shared
+    free = np.flatnonzero(~np.tile(held, len(info) // count)) if held is not None else np.arange(len(info))
     try:
-        cover = np.linalg.inv(info)
+        cover = np.zeros_like(info)
+        cover[np.ix_(free, free)] = np.linalg.inv(info[np.ix_(free, free)])
     except np.linalg.LinAlgError:
         return [(None, None, None)] * count
     if common:

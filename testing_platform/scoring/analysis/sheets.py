@@ -1,6 +1,7 @@
 """Answers and keys as CSV files, and counts of who passed."""
 
 import csv
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -228,6 +229,29 @@ def read_counts(path: Path) -> list[Count]:
         found.append(count)
     if len({count.group for count in found}) < 2:
         raise FaultyFile(file=str(path), why="one-group")
+    return found
+
+
+def read_parameters(path: Path) -> dict[str, tuple[float, float, float]]:
+    """`item,a,b[,c]`: slopes above 0, difficulties, and lower asymptotes from 0 to below 1. Raises FaultyFile."""
+    heading, rows = _table(path)
+    item, *numbers = _need(path, heading, ("item", "a", "b"))
+    numbers += [heading.index("c")] if "c" in heading else []
+    found: dict[str, tuple[float, float, float]] = {}
+    for number, cells in rows:
+        if cells[item] in found:
+            raise FaultyFile(file=str(path), row=number, column="item", why="item-twice", item=cells[item])
+        values = []
+        for place in numbers:
+            try:
+                value = float(cells[place])
+            except ValueError:
+                value = math.nan
+            name = heading[place]
+            if not math.isfinite(value) or (name == "a" and value <= 0) or (name == "c" and not 0 <= value < 1):
+                raise FaultyFile(file=str(path), row=number, column=name, why="not-a-parameter", value=cells[place])
+            values.append(value)
+        found[cells[item]] = (values[0], values[1], values[2] if len(values) == 3 else 0.0)
     return found
 
 
