@@ -7,7 +7,7 @@ import threading
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -28,6 +28,8 @@ from tests.make import NOON
 
 LATER = NOON + timedelta(hours=10)
 OPTIONS = "abcd"
+# A busy machine draws examples slowly, and that is no fault of the rule.
+STEADILY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # --- what a ruling does ----------------------------------------------------------------------------------------------------------------------
 
@@ -55,6 +57,7 @@ keys = some.dictionaries(some.integers(1, 8), entry, min_size=1, max_size=8)
 sheet = some.dictionaries(some.integers(1, 8), some.sampled_from(OPTIONS), max_size=8)
 
 
+@STEADILY
 @given(keys, sheet, some.randoms(use_true_random=False))
 def test_a_score_does_not_depend_on_the_order_of_rows(key, answers, chance):
     lines = [delivery.Said("one", n, 1, slot, "answered", option, n) for n, (slot, option) in enumerate(answers.items(), 1)]
@@ -66,6 +69,7 @@ def test_a_score_does_not_depend_on_the_order_of_rows(key, answers, chance):
     assert rules.raw_score(shuffled, mixed) == rules.raw_score(key, answers)
 
 
+@STEADILY
 @given(keys, sheet, some.data())
 def test_a_dropped_item_takes_one_from_the_greatest_score_and_no_more_from_anybody(key, answers, data):
     slot = data.draw(some.sampled_from(sorted(key)))
@@ -74,6 +78,7 @@ def test_a_dropped_item_takes_one_from_the_greatest_score_and_no_more_from_anybo
     assert rules.raw_score(key, answers) - 1 <= rules.raw_score(after, answers) <= rules.raw_score(key, answers)
 
 
+@STEADILY
 @given(keys, sheet, some.data())
 def test_crediting_everyone_or_accepting_more_lowers_nobody(key, answers, data):
     slot = data.draw(some.sampled_from(sorted(key)))
@@ -89,6 +94,7 @@ def test_crediting_everyone_or_accepting_more_lowers_nobody(key, answers, data):
 scores = some.dictionaries(some.integers(1, 20), some.integers(0, 8), max_size=20)
 
 
+@STEADILY
 @given(scores, scores, some.integers(0, 9))
 def test_both_directions_add_up(before, after, cut):
     found = rules.rescoring(before, after, (8, 8), [cut])
@@ -99,6 +105,7 @@ def test_both_directions_add_up(before, after, cut):
     assert 0 <= shift.gained <= found.up
 
 
+@STEADILY
 @given(some.integers(0, 8), some.integers(0, 9), some.sampled_from(["PASS", "FAIL", None]), some.booleans())
 def test_held_harmless_nobody_who_passed_fails_and_nobody_else_passes_by_it(raw, cut, before, holds):
     outcome, held = rules.outcome(raw, cut, before, holds)

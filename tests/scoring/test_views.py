@@ -549,6 +549,8 @@ def test_names_come_after_the_ruling_and_only_once_results_are_out(analyst, prop
     # 3 of six are 4 now; the six who lose a point still pass.
     assert page.count("fail → pass a letter, with the second signature") == 3
     assert "Who is affected, by name" in text(analyst.get(f"{base}/key"))
+    page = text(analyst.get(f"{base}/key/items/5/ruling", query_string={"how": "drop"}))
+    assert "It counts together with the rulings since that version" in page
     text(analyst.get(f"{base}/results/changes?number=1"), 404)
 
 
