@@ -99,6 +99,22 @@ def test_a_later_decision_is_told_to_those_alone_whose_outcome_changed(app, db, 
     assert "has changed" in letters(db, "Ben Birch")[-1].subject
 
 
+def test_who_is_held_harmless_keeps_the_result_and_gets_no_letter(app, db, place, at):
+    decide(db, place, 4)
+    worker.once(app)
+    at[0] = LATER + timedelta(days=1)
+    with db.write() as session:
+        make.decided(session, here(session, place), 5, at[0], hold_harmless=True)
+    worker.once(app)
+    assert templates(db, "Ben Birch") == ["result-pass/1"]
+    assert standings(db, place) == {"Ada Ash": Standing.TO_INVITE, "Ben Birch": Standing.TO_INVITE}
+    # The next one takes it back, and says so.
+    at[0] = LATER + timedelta(days=2)
+    decide(db, place, 5, at[0])
+    worker.once(app)
+    assert templates(db, "Ben Birch") == ["result-pass/1", "result-changed-fail/1"]
+
+
 def test_who_was_told_nothing_of_a_decision_is_told_the_next_one_as_the_first(app, db, place, at):
     decide(db, place, 4)
     decide(db, place, 3, LATER + timedelta(minutes=1))
