@@ -73,12 +73,6 @@ def test_an_analyst_chooses_a_passing_score_and_an_approver_signs_it(window, sta
     page.get_by_role("button", name="Make the raw scores").click()
     page.wait_for_url("**/passing-score")
     look(analyst, "scoring-chooser-empty")
-    chooser = page.url
-    for name, part in (("test", ""), ("consistency", "/consistency"), ("items", "/items?sort=r_rest"), ("item", "/items/6")):
-        page.goto(f"{base}/analyses{part}")
-        page.locator("summary").evaluate_all("all => all.forEach(one => one.click())")
-        look(analyst, f"analyses-{name}")
-    page.goto(chooser)
 
     # The page follows the hand: vacancies by the keyboard on the slider, then a rate.
     page.locator("#vacancies_now").fill("1")

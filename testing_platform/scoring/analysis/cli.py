@@ -45,6 +45,7 @@ CANNOT = {
     "degree-too-high": "smoothing cannot keep {degree} moments of these scores; at most {most}",
     "no-such-anchor": "the anchor item {item} is not in the key of form {form}",
     "no-anchor": "the method {method} needs the items that both forms share: --anchor V01,V02,…",
+    "few-shared": "at least {least} shared items are needed: --anchor V01,V02,…",
     "few-items": "a calibration needs at least {least} items",
     "no-spread": "everybody or nobody has item {item} right: it cannot be calibrated, take it out of the key",
     "no-convergence": "the calibration did not settle in {steps} steps: too few candidates for this model, or an item that does not fit it",
@@ -345,6 +346,22 @@ def equate(
     heads |= {f"cut_{name}": value for name, value in (figures["cut"] or {}).items()}
     heads |= {f"link_{name}": value for name, value in (figures["link"] or {}).items()}
     show(found, as_json, upright(heads), figures["table"])
+
+
+@scoring.command()
+@click.option("--x", "x", type=FILE, required=True, help="CSV of the earlier form: one row a candidate.")
+@click.option("--y", "y", type=FILE, required=True, help="CSV of the later form.")
+@click.option("--key-x", type=FILE, required=True)
+@click.option("--key-y", type=FILE, required=True)
+@click.option("--anchor", required=True, metavar="V01,V02,…", help="The items that both forms share.")
+@AS_JSON
+def drift(x: Path, y: Path, key_x: Path, key_y: Path, anchor: str, as_json: bool) -> None:
+    """Which shared items have become harder or easier than the others did: take them out of the anchor, and look at them."""
+    from testing_platform.scoring.analysis.drift import drift as compare
+
+    found = compare(sheet_of(x, key_x), sheet_of(y, key_y), [item.strip() for item in anchor.split(",") if item.strip()])
+    rows = [row | {"flags": ", ".join(row["flags"])} for row in plain(found.items)]
+    show(found, as_json, upright({"slope": found.slope, "intercept": found.intercept, "r": found.r}), rows)
 
 
 @scoring.command()
