@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from testing_platform.accounts.models import Person
@@ -46,15 +46,13 @@ def check_saw_nothing(session: Session, administration: Administration, person: 
         raise rules.SawGroups
 
 
-def decided_by(person: Person) -> ColumnElement[bool]:
-    """Of decisions: those that the person proposed, approved or sent back."""
+def has_decided(session: Session, administration: Administration, person: Person) -> bool:
+    """Whether the person proposed, approved or sent back any passing score of it."""
     made = PassingScoreDecision
-    return or_(made.proposed_by_id == person.id, made.approved_by_id == person.id, made.withdrawn_by_id == person.id)
+    by = or_(made.proposed_by_id == person.id, made.approved_by_id == person.id, made.withdrawn_by_id == person.id)
+    return session.scalars(select(made.id).where(made.administration_id == administration.id, by).limit(1)).first() is not None
 
 
 def check_may_see(session: Session, administration: Administration, person: Person) -> None:
     """Raises SetsTheCut."""
-    decided = session.scalars(
-        select(PassingScoreDecision.id).where(PassingScoreDecision.administration_id == administration.id, decided_by(person)).limit(1)
-    ).first()
-    rules.check_apart(person.roles, decided is not None)
+    rules.check_apart(person.roles, has_decided(session, administration, person))

@@ -13,10 +13,10 @@ from testing_platform import bus, errors
 from testing_platform.accounts.models import Person
 from testing_platform.audit import service as audit
 from testing_platform.delivery.models import Attempt
-from testing_platform.examinations.models import Administration, Appointment
+from testing_platform.examinations.models import Administration, Appointment, Bulletin, Examination
 from testing_platform.scoring import countersign, service
 from testing_platform.scoring import impact_rules as rules
-from testing_platform.scoring.analysis.impact import Impact, impact
+from testing_platform.scoring.analysis.impact import Impact, PooledImpact, impact, over_administrations
 from testing_platform.scoring.analysis.sheets import Count
 from testing_platform.scoring.groups_file import Said
 from testing_platform.scoring.impact_models import Countersignature, Demographics, GroupView
@@ -190,6 +190,35 @@ def grouping(found: Sequence[Taker], by: By, maximum: int) -> Grouping:
 
     there = {taker.groups[by] for taker in found}
     return Grouping(by, {group: reach(group) for group in rules.GROUPS[by] if group in there}, reach(rules.UNSAID))
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Groups over all administrations of a class: this one at the cut that is looked at, the others at the cut in force. `others` are their ids."""
+
+    others: list[int]
+    groups: list[PooledImpact]
+
+
+def pooled(session: Session, administration: Administration, here: Grouping, cut: int, reference: str, person: Person) -> Pooled:
+    """Without administrations that the person decided in."""
+    job_class_id = administration.examination.bulletin.job_class_id
+    decisions = session.scalars(
+        select(PassingScoreDecision)
+        .join(Administration, Administration.id == PassingScoreDecision.administration_id)
+        .join(Examination, Examination.id == Administration.examination_id)
+        .join(Bulletin, Bulletin.id == Examination.bulletin_id)
+        .where(Bulletin.job_class_id == job_class_id, PassingScoreDecision.outcome == "approved", Administration.id != administration.id)
+        .order_by(Administration.id)
+    )
+    counts, others = here.counts(cut, str(administration.id)), []
+    for decision in decisions:
+        if countersign.has_decided(session, decision.administration, person):
+            continue
+        found = grouping(takers(session, decision.administration, decision.run), here.by, decision.run.maximum)
+        counts += found.counts(decision.cut, str(decision.administration_id))
+        others.append(decision.administration_id)
+    return Pooled(others, over_administrations(counts, reference))
 
 
 def policy_of(administration: Administration) -> GroupPolicy:

@@ -3,6 +3,7 @@
 Every look is a line in the trail; who sets a passing score is refused by the object rule.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -61,11 +62,12 @@ def _of(one: Administration, run: ScoreRun | None, **more: Any) -> dict[str, Any
     return {"administration": one, "base": f"/validation/administrations/{one.id}", "run": run, **more}
 
 
-def _seen(administration_id: int, person_id: int, act: str, **facts: Any) -> None:
-    """The line in the trail, in one short write after the reading is over."""
+def _seen(administration_id: int, person_id: int, act: str, others: Sequence[int] = (), **facts: Any) -> None:
+    """The lines in the trail, of this administration and of others whose groups are in the figures, in one short write after the reading is over."""
     g.session.close()
     with current_app.db.write() as session:  # type: ignore[attr-defined]
-        impacts.seen(session, administration_id, person_id, act, g.now, **facts)
+        for number in (administration_id, *others):
+            impacts.seen(session, number, person_id, act, g.now, **facts)
 
 
 @bp.teardown_request
@@ -111,6 +113,7 @@ def impact(one: Administration) -> Any:
     reference = request.args.get("reference") if request.args.get("reference") in grouping.reach else None
     by_cut = _every_cut(grouping, policy, reference) if grouping.compares else {}
     at = grouping.at(cut, policy, reference) if grouping.compares else None
+    pooled = impacts.pooled(g.session, one, grouping, cut, at.reference, g.person) if at else impacts.Pooled([], [])
     page = _page(
         "impact",
         **_of(
@@ -127,13 +130,14 @@ def impact(one: Administration) -> Any:
             at=at,
             lowest=lowest(at) if at else None,
             by_cut=by_cut,
+            pooled=pooled,
             charts=queries.ratio_charts(by_cut, float(policy.four_fifths), cut) if by_cut else [],
             policy=policy,
             current=service.is_current(g.session, one, run, g.now),
             taken=len(takers),
         ),
     )
-    _seen(administration_id, person_id, "impact.seen", by=by, cut=cut, run=run.id)
+    _seen(administration_id, person_id, "impact.seen", pooled.others, by=by, cut=cut, run=run.id)
     return page
 
 
@@ -191,7 +195,7 @@ def dif(one: Administration) -> Any:
             policy=policy,
         ),
     )
-    facts = {"by": chosen.pair.by, "focal": chosen.pair.focal} if chosen else {}
+    facts: dict[str, Any] = {"by": chosen.pair.by, "focal": chosen.pair.focal} if chosen else {}
     _seen(administration_id, person_id, "dif.seen", run=run.id, **facts)
     return page
 

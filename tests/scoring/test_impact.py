@@ -213,6 +213,33 @@ def test_the_page_says_rates_ratio_and_how_few_say_nothing(validator, decision, 
     assert "There are no two groups to compare" in text(validator.get(base + "?by=mode"))
 
 
+def test_groups_are_pooled_over_the_administrations_of_a_class(db, validator, decision, base, people, place, tmp_path, command):
+    with db.write() as session:
+        other = make.place(session, clock.now() - timedelta(hours=12))
+        bulletin = other.administration.examination.bulletin
+        bulletin.job_class_id = session.get_one(Administration, place.administration_id).examination.bulletin.job_class_id
+        bulletin.number = 2
+        for n in range(16):
+            person = make.handed_in(session, other, 5 if n % 4 else 2, clock.now() - timedelta(hours=12)).person
+            session.add(Demographics(administration_id=other.administration_id, person_id=person.id, sex="F" if n < 9 else "M"))
+        bulletin.content = {**bulletin.content, "policy": {"impact": {"countersign_required": False}}}
+        session.flush()
+        proposed = make.proposed(session, other, 3, clock.now())
+    assert "Over all administrations" not in text(validator.get(base))
+    with db.write() as session:
+        service.approve(
+            session, session.get_one(PassingScoreDecision, proposed.id), session.get_one(Person, people["approver"].id), clock.now()
+        )
+    counts = tmp_path / "counts.csv"
+    counts.write_text("group,n,passed,administration\nF,39,23,1\nM,39,35,1\nF,9,6,2\nM,7,6,2")
+    (said,) = json.loads(command("scoring", "impact", "--counts", str(counts), "--reference", "M", "--json").stdout)["pooled"]
+    page = text(validator.get(base))
+    assert "This one at passing score 4, and 1 other at the passing score in force there." in page
+    assert f"{said['odds']:.2f} {said['chi2']:.2f} {said['p']:.3f} {said['breslow_day']:.2f} {said['p_breslow_day']:.3f}" in page
+    with db.read() as session:
+        assert session.get(GroupView, (other.administration_id, people["validator"].id)) is not None
+
+
 def test_exactly_four_fifths_is_not_below():
     found = [impact_service.Taker(n, 1 if n < 15 or 20 <= n < 26 else 0, {By.SEX: "M" if n < 20 else "F"}) for n in range(30)]
     at = impact_service.grouping(found, By.SEX, 1).at(1, GroupPolicy())
