@@ -4,6 +4,7 @@ import re
 import statistics
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -25,6 +26,8 @@ from testing_platform.itembank.models import Form, FormSlot
 from testing_platform.notices.models import Notice
 from testing_platform.scoring import analyses, rulings
 from testing_platform.scoring import service as scoring
+from testing_platform.scoring.analysis.dif import dif
+from testing_platform.scoring.impact_models import Demographics
 from testing_platform.scoring.rules import Ruling
 from testing_platform.scoring.rulings_views import OF_THE_KEY
 from testing_platform.settings import Settings
@@ -243,6 +246,17 @@ def test_experts_are_asked_about_the_planted_key_alone_and_the_right_one_moves_s
     moved = rulings.intend(session, administration, MISKEYED, Ruling.CHANGE, [right], gathered).preview.found
     chose = Counter(one.get(MISKEYED) for one in sheets.values())
     assert (moved.up, moved.down, moved.before, moved.after) == (chose[right], chose[wrong], 60, 60)
+
+
+def test_one_item_is_harder_for_men_than_for_equally_able_women_and_nobody_knew_of_it_who_answered(session, administration, sheets):
+    sheet, _columns = analyses.laid_out(session, administration, scoring.form_entries(session, administration), sheets)
+    said = {row.person_id: row for row in session.scalars(select(Demographics).where(Demographics.administration_id == administration.id))}
+    assert len(said) == PLAN["candidates"] + PLAN["no_shows"]
+    sexes = tuple(said[one.person_id].sex or "" for one in taken_then(session))
+    assert set(sexes) == {"F", "M", "X", ""}
+    found = dif(replace(sheet, groups={"sex": sexes}), "sex", "F", "M", purify=True)
+    assert found.enough
+    assert [(item.item, item.delta < -1.5) for item in found.items if item.ets == "C"] == [(PLAN["groups"]["planted"], True)]
 
 
 def test_the_slip_contradicts_the_item_s_own_rationale_and_is_in_no_other_form(session, administration):
