@@ -369,7 +369,7 @@ def _begin_with(
         return rules.Inputs.of(decisions[0].inputs["inputs"], policy.prior)
     now, expected = (vacancies.now, vacancies.expected) if vacancies else (0, 0)
     own = rules.Inputs(
-        now, expected, attend=policy.attend, reach=policy.reach, appointed=policy.appointed, show=show, minimum=panel and panel.cut
+        now, expected, attend=policy.attend, reach=policy.reach, appointed=policy.appointed, show=show, minimum=panel.cut if panel else None
     )
     return replace(own, **{f"{name}_{which}": getattr(cases, which) for name, cases in policy.cases.items() for which in ("did", "of")})
 

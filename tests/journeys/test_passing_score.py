@@ -1,13 +1,17 @@
 """From the last test handed in to the second signature, as an analyst and an approver do it."""
 
+import io
+import re
 from datetime import timedelta
 
+import pypdf
 import pytest
 from playwright.sync_api import expect
 from sqlalchemy import func, select
 
 from testing_platform import clock
 from testing_platform.accounts.rules import Role
+from testing_platform.examinations.models import Administration
 from testing_platform.scoring.models import QualifyingResult
 from tests import make
 from tests.journeys.conftest import Person
@@ -67,12 +71,19 @@ def test_an_analyst_chooses_a_passing_score_and_an_approver_signs_it(window, sta
     page.locator("a[href$='/key/items/6']").first.click()
     look(analyst, "scoring-item")
     page.locator("label[for=option-a]").click()
+    page.get_by_role("button", name="See what it does").click()
     page.get_by_label("Reason").fill("Both are right.")
-    page.get_by_role("button", name="Make a new version").click()
+    page.get_by_role("button", name="Keep this ruling").click()
     page.get_by_role("button", name="Lock version 2").click()
     page.get_by_role("button", name="Make the raw scores").click()
     page.wait_for_url("**/passing-score")
     look(analyst, "scoring-chooser-empty")
+    chooser = page.url
+    for name, part in (("test", ""), ("consistency", "/consistency"), ("items", "/items?sort=r_rest"), ("item", "/items/6")):
+        page.goto(f"{base}/analyses{part}")
+        page.locator("summary").evaluate_all("all => all.forEach(one => one.click())")
+        look(analyst, f"analyses-{name}")
+    page.goto(chooser)
 
     # The page follows the hand: vacancies by the keyboard on the slider, then a rate.
     page.locator("#vacancies_now").fill("1")
@@ -137,3 +148,60 @@ def test_an_analyst_chooses_a_passing_score_and_an_approver_signs_it(window, sta
     expect(page.locator(".rail")).to_be_hidden()
     expect(page.locator("details")).to_be_hidden()
     assert analyst.troubles == approver.troubles == []
+
+
+def test_two_scenarios_are_compared_and_one_is_signed(window, stack, administration):
+    with stack.db.write() as session:
+        one, someone = session.get_one(Administration, administration), make.person(session, Role.ANALYST)
+        make.scoring.lock_key(session, one, someone, clock.now())
+        make.scoring.run(session, one, someone, clock.now())
+    base = f"{stack.url}/analyst/administrations/{administration}"
+    analyst = sign_in(stack, window, Role.ANALYST, 1280)
+    page = analyst.page
+    page.goto(f"{base}/passing-score?vacancies_now=2&vacancies_expected=1&attend=85&reach=72&appointed=45&show=100")
+
+    def part(name):
+        return page.locator(f"[data-part='{name}']")
+
+    expect(part("without-cases")).to_be_visible()
+    page.get_by_label("Keep these numbers and this cut as").fill("Rates as they are")
+    page.keyboard.press("Enter")
+    expect(page.locator(".compared thead th")).to_have_text(["Rates as they are"])
+
+    # By the keyboard alone: past cases are told, the percent follows and the assured cut gives way.
+    page.locator("#appointed_did").focus()
+    page.keyboard.type("5")
+    page.keyboard.press("Tab")
+    page.keyboard.type("11")
+    expect(page.locator("#appointed")).to_have_value("45.83")
+    expect(part("with-cases")).to_be_visible()
+    shown = {name: part(name).inner_text() for name in ("probability", "certain", "assured", "assured-certain", "again", "csem")}
+    assert float(shown["probability"]) < float(shown["certain"])
+    page.get_by_label("Keep these numbers and this cut as").fill("From eleven cases")
+    page.keyboard.press("Enter")
+    expect(page.locator(".compared thead th")).to_have_text(["Rates as they are", "From eleven cases"])
+    # What the server makes of the same numbers is what the page had shown.
+    assert {name: part(name).inner_text() for name in shown} == shown
+    look(analyst, "scoring-scenarios")
+
+    page.get_by_role("link", name=re.compile("Take these numbers.*Rates as they are")).click()
+    expect(page.locator("#appointed_did")).to_have_value("")
+    page.get_by_label("Why this passing score").fill("Three vacancies within two years.")
+    page.get_by_role("button", name="Propose this passing score").click()
+    expect(page.get_by_text("Write why it was not chosen.")).to_have_count(1)
+    page.get_by_label("“From eleven cases”").fill("Eleven cases say too little.")
+    page.get_by_role("button", name="Propose this passing score").click()
+    page.wait_for_url("**/decision?number=1")
+    expect(page.get_by_text("Eleven cases say too little.")).to_be_visible()
+    cut = page.locator(".verdict__big").inner_text()
+
+    approver = sign_in(stack, window, Role.APPROVER, 320)
+    page = approver.page
+    page.goto(f"{base}/decision")
+    look(approver, "scoring-alternatives")
+    page.get_by_label("Type the passing score that you sign").fill(cut)
+    page.get_by_role("button", name="Sign", exact=True).click()
+    expect(page.get_by_text("In force")).to_be_visible()
+    memo = page.request.get(stack.url + page.get_by_role("link", name="The memo as a PDF").get_attribute("href"))
+    words = " ".join(sheet.extract_text() for sheet in pypdf.PdfReader(io.BytesIO(memo.body())).pages)
+    assert "Eleven cases say too little." in " ".join(words.split())

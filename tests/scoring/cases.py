@@ -37,8 +37,15 @@ INPUTS: dict[str, tuple[list[int], dict[str, Any]]] = {
     "all from past cases": (
         WORKED,
         {
-            **{"vacancies_now": 18, "vacancies_expected": 42, "listed": 11},
-            **{"attend_did": 170, "attend_of": 198, "reach_did": 123, "reach_of": 170, "appointed_did": 44, "appointed_of": 98},
+            "vacancies_now": 18,
+            "vacancies_expected": 42,
+            "listed": 11,
+            "attend_did": 170,
+            "attend_of": 198,
+            "reach_did": 123,
+            "reach_of": 170,
+            "appointed_did": 44,
+            "appointed_of": 98,
         },
     ),
     "one from a few past cases": (WORKED, {"vacancies_now": 9, "vacancies_expected": 8, "appointed_did": 3, "appointed_of": 7}),
