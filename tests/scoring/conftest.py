@@ -1,3 +1,3 @@
-from tests.module import app, db, settings
+from tests.module import app, db, once, settings
 
-__all__ = ["app", "db", "settings"]
+__all__ = ["app", "db", "once", "settings"]

@@ -25,26 +25,34 @@ AS_IT_IS = {"number": "1", "reason": "Two experts have read item 6: b is right."
 
 
 @pytest.fixture
-def place(db):
+def world(db, once):
     """Thirty-four have handed in; most chose a where the key of item 6 says b, and those who chose b knew less."""
-    now = clock.now() - timedelta(hours=12)
-    with db.write() as session:
-        where = make.place(session, now)
-        for n in range(34):
-            make.handed_in(session, where, 6 if n < 6 else 5 if n < 22 else 1 + n % 4, now)
-        for n, attempt in enumerate(session.scalars(select(make.Attempt))):
-            session.get_one(Person, attempt.person_id).name = f"Zelda Candidate-{n}"
-    return where
+
+    def build():
+        now = clock.now() - timedelta(hours=12)
+        with db.write() as session:
+            where = make.place(session, now)
+            for n in range(34):
+                make.handed_in(session, where, 6 if n < 6 else 5 if n < 22 else 1 + n % 4, now)
+            for n, attempt in enumerate(session.scalars(select(make.Attempt))):
+                session.get_one(Person, attempt.person_id).name = f"Zelda Candidate-{n}"
+            return where, {
+                "analyst": make.person(session, Role.ANALYST, name="Ana Lyst"),
+                "approver": make.person(session, Role.APPROVER, name="App Rover"),
+                "both": make.person(session, Role.ANALYST, Role.APPROVER, name="Bo Th"),
+            }
+
+    return once(build)
 
 
 @pytest.fixture
-def people(db):
-    with db.write() as session:
-        return {
-            "analyst": make.person(session, Role.ANALYST, name="Ana Lyst"),
-            "approver": make.person(session, Role.APPROVER, name="App Rover"),
-            "both": make.person(session, Role.ANALYST, Role.APPROVER, name="Bo Th"),
-        }
+def place(world):
+    return world[0]
+
+
+@pytest.fixture
+def people(world):
+    return world[1]
 
 
 @pytest.fixture
