@@ -99,6 +99,9 @@ STATUS = {
     "nothing-to-export": 409,
     "no-printer": 501,
     "faulty-ratings": 422,
+    "scenario-name-missing": 422,
+    "scenario-name-taken": 422,
+    "too-many-scenarios": 422,
 }
 
 
