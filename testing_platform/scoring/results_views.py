@@ -55,7 +55,8 @@ def changes(one: Administration) -> Any:
     """By name: whose result a superseding decision changes, or a key that has not scored yet would at the passing score in force."""
     in_force = results.released(g.session, one.id)
     number = request.args.get("number", "")
-    decision = next((made for made in queries.decisions(g.session, one) if str(made.number) == number and made.supersedes_id), None)
+    known = [made for made in queries.decisions(g.session, one) if made.supersedes_id and made.outcome != "withdrawn"]
+    decision = next((made for made in known if str(made.number) == number), None)
     if number and decision is None:
         raise errors.NotFound
     key, holds = None, rulings.review_policy(one).hold_harmless

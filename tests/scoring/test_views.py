@@ -562,6 +562,13 @@ def test_names_come_after_the_ruling_and_only_once_results_are_out(analyst, prop
     text(analyst.get(f"{base}/results/changes?number=1"), 404)
 
 
+def test_a_superseding_proposal_that_was_sent_back_changes_nothing_and_says_nothing_of_it(out, analyst, approver, base):
+    rescored(analyst, base, "6")
+    approver.post(f"{base}/decision/withdraw", {"number": "2", "reason": "Too high."})
+    assert parts(approver.get(f"{base}/decision?number=2")) == {}
+    text(approver.get(f"{base}/results/changes?number=2"), 404)
+
+
 def test_what_was_stored_of_those_affected_is_worked_out_again(db, out, analyst, approver, base):
     rescored(analyst, base, "6")
     with db.write() as session:
