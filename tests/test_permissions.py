@@ -127,6 +127,7 @@ EXPECTED = {
     "/analyst/administrations/<int:administration_id>/scoring/end-sessions": {"analyst"},
     "/analyst/administrations/<int:administration_id>/scores": {"analyst"},
     "/analyst/administrations/<int:administration_id>/analyses": ANALYST,
+    "/analyst/administrations/<int:administration_id>/analyses/calibration": ANALYST,
     "/analyst/administrations/<int:administration_id>/analyses/consistency": ANALYST,
     "/analyst/administrations/<int:administration_id>/analyses/items": ANALYST,
     "/analyst/administrations/<int:administration_id>/analyses/items/<int:number>": ANALYST,
