@@ -32,15 +32,20 @@ def information(items: Sequence[ItemParameters], theta: Floats) -> Floats:
     return found
 
 
+def totals_at(chance: Floats) -> Floats:
+    """The chance of each total at each point (Lord & Wingersky 1984), totals down; `chance` is of each item, items down."""
+    ways = np.zeros((len(chance) + 1, chance.shape[1]))
+    ways[0] = 1.0
+    for p in chance:
+        ways[1:] = ways[1:] * (1 - p) + ways[:-1] * p
+        ways[0] *= 1 - p
+    return ways
+
+
 def of_totals(items: Sequence[ItemParameters], points: int = 161, reach: float = 6.0) -> Floats:
     """For each total from 0 to all items right, the expected ability of those who have it."""
     theta = np.linspace(-reach, reach, points)
-    ways = np.zeros((len(items) + 1, points))
-    ways[0] = 1.0
-    for p in chances(items, theta):
-        ways[1:] = ways[1:] * (1 - p) + ways[:-1] * p
-        ways[0] *= 1 - p
-    joint = ways * np.exp(-(theta**2) / 2)
+    joint = totals_at(chances(items, theta)) * np.exp(-(theta**2) / 2)
     found: Floats = joint @ theta / joint.sum(axis=1)
     return found
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy import special, stats
 
 from testing_platform.scoring.analysis import irt
+from testing_platform.scoring.analysis.ability import totals_at
 from testing_platform.scoring.analysis.irt import Calibration, Grid, ItemParameters, Items, Model, Prior, Rules
 from testing_platform.scoring.analysis.refusals import CannotSay
 from testing_platform.scoring.analysis.sheets import Bytes, Floats
@@ -48,16 +49,6 @@ def _items(figures: Sequence[ItemParameters]) -> Items:
     return Items(a, -a * b, np.asarray(special.logit(c)) if (c > 0).all() else None)
 
 
-def _totals(chance: Floats) -> Floats:
-    """The chance of each total at each point (Lord & Wingersky 1984): totals down."""
-    ways = np.zeros((len(chance) + 1, chance.shape[1]))
-    ways[0] = 1.0
-    for p in chance:
-        ways[1:] = ways[1:] * (1 - p) + ways[:-1] * p
-        ways[0] *= 1 - p
-    return ways
-
-
 def item_fit(right: Bytes, found: Calibration, least: float = 1.0, reach: float = 6.0) -> list[ItemFit]:
     """S-X² of each item; neighbouring totals are taken together until at least `least` right and `least` wrong are expected."""
     items = _items(found.items)
@@ -66,11 +57,11 @@ def item_fit(right: Bytes, found: Calibration, least: float = 1.0, reach: float 
     count = len(chance)
     totals = right.sum(axis=1, dtype=np.int64)
     people = np.bincount(totals, minlength=count + 1)[1:count].astype(float)
-    whole = (_totals(chance) @ weight)[1:count]
+    whole = (totals_at(chance) @ weight)[1:count]
     parameters = {Model.ONE: 1, Model.TWO: 2, Model.THREE: 3}[Model(found.model)]
     fits = []
     for place, figures in enumerate(found.items):
-        others = _totals(np.delete(chance, place, axis=0))
+        others = totals_at(np.delete(chance, place, axis=0))
         share = ((others[: count - 1] * chance[place]) @ weight) / whole
         observed = np.bincount(totals[right[:, place] > 0], minlength=count + 1)[1:count]
         square, cells = 0.0, 0

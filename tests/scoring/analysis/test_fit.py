@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from testing_platform.scoring.analysis import fit
+from testing_platform.scoring.analysis import ability, fit
 from testing_platform.scoring.analysis.irt import ItemParameters, Model, calibrate
 from testing_platform.scoring.analysis.refusals import CannotSay
 from tests.scoring.analysis.data import scored, write
@@ -46,7 +46,7 @@ def test_the_chance_of_each_total_is_the_sum_over_all_patterns():
     for bits in range(8):
         pattern = [(bits >> place) & 1 for place in range(3)]
         ways[sum(pattern)] += np.prod([q if right else 1 - q for q, right in zip(p[:, 0], pattern, strict=True)])
-    assert fit._totals(p)[:, 0] == pytest.approx(ways)
+    assert ability.totals_at(p)[:, 0] == pytest.approx(ways)
 
 
 def test_items_that_follow_the_model_fit_and_one_that_does_not_is_found(right, truth, found):
