@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testing_platform.scoring.analysis.refusals import FaultyFile
-from testing_platform.scoring.analysis.sheets import _need, _table
+from testing_platform.scoring.analysis.sheets import places_of, table_of
 from testing_platform.scoring.impact_rules import Ethnicity, Sex
 
 AGE_40 = {"yes": True, "no": False}
@@ -24,8 +24,8 @@ class Said:
 
 def read(path: Path) -> tuple[list[Said], str]:
     """`candidate,sex,ethnicity,age_40`, blank where nothing was said; and the SHA-256 of the file. Raises FaultyFile."""
-    heading, rows = _table(path)
-    places = _need(path, heading, ("candidate", "sex", "ethnicity", "age_40"))
+    heading, rows = table_of(path)
+    places = places_of(path, heading, ("candidate", "sex", "ethnicity", "age_40"))
     found: list[Said] = []
     seen: set[str] = set()
     for number, cells in rows:

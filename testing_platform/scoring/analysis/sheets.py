@@ -93,7 +93,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise FaultyFile(file=str(path), row=reader.line_num, why="not-csv", said=str(problem)) from None
 
 
-def _table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+def table_of(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """The heading, and the rows; every row has a cell for each column."""
     rows = _rows(path)
     heading = next(rows, (1, []))[1]
@@ -112,7 +112,7 @@ def _table(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     return heading, checked()
 
 
-def _need(path: Path, heading: Sequence[str], names: Sequence[str]) -> list[int]:
+def places_of(path: Path, heading: Sequence[str], names: Sequence[str]) -> list[int]:
     for name in names:
         if name not in heading:
             raise FaultyFile(file=str(path), row=1, column=name, why="column-missing")
@@ -121,8 +121,8 @@ def _need(path: Path, heading: Sequence[str], names: Sequence[str]) -> list[int]
 
 def read_key(path: Path) -> Key:
     """`item,key[,content]`. Raises FaultyFile."""
-    heading, rows = _table(path)
-    item, key = _need(path, heading, ("item", "key"))
+    heading, rows = table_of(path)
+    item, key = places_of(path, heading, ("item", "key"))
     content = heading.index("content") if "content" in heading else None
     entries: dict[str, tuple[str, ...]] = {}
     contents: dict[str, str] = {}
@@ -161,9 +161,9 @@ class _Codes(dict[str, int]):
 
 def read_sheet(path: Path, key: Key) -> Sheet:
     """One row a candidate. Columns that the key names are items, `candidate` is the id, others are groups. Raises FaultyFile."""
-    heading, rows = _table(path)
+    heading, rows = table_of(path)
     items = tuple(key.entries)
-    places = _need(path, heading, items)
+    places = places_of(path, heading, items)
     named = heading.index("candidate") if "candidate" in heading else None
     others = [place for place, name in enumerate(heading) if place != named and name not in key.entries]
     codes = _Codes()
@@ -205,8 +205,8 @@ class Count:
 
 def read_counts(path: Path) -> list[Count]:
     """`group,n,passed[,administration]`. Raises FaultyFile."""
-    heading, rows = _table(path)
-    group, *numbers = _need(path, heading, ("group", "n", "passed"))
+    heading, rows = table_of(path)
+    group, *numbers = places_of(path, heading, ("group", "n", "passed"))
     when = heading.index("administration") if "administration" in heading else None
     found: list[Count] = []
     seen: set[tuple[str, str]] = set()
@@ -234,8 +234,8 @@ def read_counts(path: Path) -> list[Count]:
 
 def read_parameters(path: Path) -> dict[str, tuple[float, float, float]]:
     """`item,a,b[,c]`: slopes above 0, difficulties, and lower asymptotes from 0 to below 1. Raises FaultyFile."""
-    heading, rows = _table(path)
-    item, *numbers = _need(path, heading, ("item", "a", "b"))
+    heading, rows = table_of(path)
+    item, *numbers = places_of(path, heading, ("item", "a", "b"))
     numbers += [heading.index("c")] if "c" in heading else []
     found: dict[str, tuple[float, float, float]] = {}
     for number, cells in rows:
@@ -257,8 +257,8 @@ def read_parameters(path: Path) -> dict[str, tuple[float, float, float]]:
 
 def read_pairs(path: Path) -> list[tuple[str, str]]:
     """`a,b`: the ids of two candidates a row. Raises FaultyFile."""
-    heading, rows = _table(path)
-    one, other = _need(path, heading, ("a", "b"))
+    heading, rows = table_of(path)
+    one, other = places_of(path, heading, ("a", "b"))
     found = []
     for number, cells in rows:
         for place in (one, other):
