@@ -41,6 +41,12 @@ class KeyInUse(errors.Refusal):
     code = "key-in-use"
 
 
+class OnTrial(errors.Refusal):
+    """The item of this slot is on trial and counts for nobody, whatever is ruled."""
+
+    code = "on-trial"
+
+
 class KeyNotLocked(errors.Refusal):
     code = "key-not-locked"
 
@@ -122,9 +128,14 @@ def form_key(session: Session, administration: Administration, now: datetime) ->
 
 def form_entries(session: Session, administration: Administration) -> dict[int, list[str]]:
     """The key that the form's items have of themselves; a slot with an item on trial counts for nobody."""
-    plan = form_queries.plan_of(session, administration.form_id)
-    unscored = set(plan.unscored) if plan else set()
+    unscored = on_trial(session, administration)
     return {slot: [] if slot in unscored else version.accepted for slot, version in versions_of(session, administration).items()}
+
+
+def on_trial(session: Session, administration: Administration) -> set[int]:
+    """The slots that candidates answer for the bank's sake: nobody was told that they count, so they never do."""
+    plan = form_queries.plan_of(session, administration.form_id)
+    return set(plan.unscored) if plan else set()
 
 
 def _keep_key(
@@ -203,10 +214,12 @@ def change_key(
 
 
 def checked_entry(session: Session, administration: Administration, slot: int, options: Sequence[str]) -> list[str]:
-    """The entry in its one spelling. Raises FaultyKey for a slot that the form has not and for an answer that the item has not."""
+    """The entry in its one spelling. Raises FaultyKey for a slot that the form has not and for an answer that the item has not, OnTrial."""
     version = versions_of(session, administration).get(slot)
     if version is None:
         raise rules.FaultyKey(slot=slot)
+    if slot in on_trial(session, administration):
+        raise OnTrial(slot=slot)
     given = [option["key"] for option in version.options] if version.choices.most is None else filter(version.choices.allow, options)
     return rules.check_entry(list(given), options)
 

@@ -237,7 +237,7 @@ def _intended(one: Administration, number: int, said: dict[str, Any]) -> rulings
             answers = [together(answers)]
     try:
         return rulings.intend(g.session, one, number, how, answers, service.gather(g.session, one, g.now))
-    except rules.SameKey as refusal:
+    except (rules.SameKey, service.OnTrial) as refusal:
         return refusal.code
 
 

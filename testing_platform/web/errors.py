@@ -65,6 +65,7 @@ STATUS = {
     "incomplete-report": 422,
     "too-late-to-take-back": 409,
     "faulty-key": 422,
+    "on-trial": 409,
     "key-in-use": 409,
     "own-ruling": 409,
     "not-blind": 409,
@@ -235,6 +236,7 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
         ),
         "bad-picture": (_("The picture could not be used"), _("Take it again. If it happens again, call the help desk.")),
         "faulty-key": (_("The item has no such option"), _("Nothing was changed. Go back to the item and choose among its options.")),
+        "on-trial": (_("This item is on trial"), _("It counts for nobody, whatever is ruled. Nothing was changed.")),
         "key-in-use": (
             _("A passing score rests on this key"),
             _(

@@ -208,6 +208,10 @@ def test_an_item_on_trial_counts_for_nobody(session):
     session.flush()
     entries = scoring.form_entries(session, administration)
     assert (entries[1], entries[2]) == (["b"], [])
+    # Nor by a ruling.
+    for options in (["b"], ["*"]):
+        with pytest.raises(scoring.OnTrial):
+            scoring.change_key(session, administration, make.person(session, Role.ANALYST), 2, options, "It did well.", make.NOON)
 
 
 def test_every_bank_is_by_itself(session, bank):
