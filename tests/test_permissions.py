@@ -322,11 +322,11 @@ def test_every_route_as(app, db, visit, everyone, name, untypeset):
                 else visitor.post(url, json={"act": "message", "version": 0, "key": str(uuid.uuid4()), "text": "x"})
             )
             let_in = reply.status_code not in REFUSED and "/sign-in" not in reply.headers.get("Location", "")
-            # A picture or a decision that is not there yet, a used link: refused for another reason than the person.
+            # A picture, a decision or a scenario that is not there, a used link: refused for another reason than the person.
             if (
                 may(expected, name)
                 and not let_in
-                and not re.search(r"\.jpg|/memo\.pdf|/in/|/set-up/|<area>|/import/<|/pictures/<|/passages/<", rule.rule)
+                and not re.search(r"\.jpg|/memo\.pdf|/scenarios/<|/in/|/set-up/|<area>|/import/<|/pictures/<|/passages/<", rule.rule)
             ):
                 faults.append((method, rule.rule, reply.status_code, "should be let in"))
             if not may(expected, name) and let_in:

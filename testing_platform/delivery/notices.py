@@ -63,7 +63,11 @@ def sign_in_link(session: Session, settings: Settings, person: Person, address: 
                 _("Hello %(name)s,", name=person.name),
                 _("Open this link to sign in to your test. It works once, for 30 minutes:") + "\n" + address,
                 _("If you did not ask for it, you need do nothing. Nobody can sign in without this mail."),
-                _("Questions? Call the help desk at %(phone)s (%(hours)s).", phone=settings.help_phone, hours=settings.hours_in(get_locale().language)),
+                _(
+                    "Questions? Call the help desk at %(phone)s (%(hours)s).",
+                    phone=settings.help_phone,
+                    hours=settings.hours_in(get_locale().language),
+                ),
             ]
         )
         subject = _("Your sign-in link")

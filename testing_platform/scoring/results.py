@@ -622,7 +622,9 @@ def withdraw_invitation(session: Session, invitation: InterviewInvitation, perso
     )
     administration = attempt.session.administration
     letter = notices.withdrawal(settings, attempt.person, administration, meeting, now)
-    invitation.notice_id = notices.keep(session, attempt.person, attempt.id, letter, now).id
+    kept = notices.keep(session, attempt.person, attempt.id, letter, now)
+    session.flush()
+    invitation.notice_id = kept.id
     audit.record(session, "interview.withdrawn", f"invitation:{invitation.id}", now, person.id, attempt=attempt.id)
     session.flush()
 

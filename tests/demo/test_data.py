@@ -483,7 +483,7 @@ def test_the_settings_of_the_test_day():
 
 
 def test_there_are_24_in_the_crowd_12_visitors_and_someone_for_every_role_of_staff():
-    assert {kind: len(people) for kind, people in PEOPLE.items()} == {"crowd": 24, "visitor": 12, "staff": 16}
+    assert {kind: len(people) for kind, people in PEOPLE.items()} == {"crowd": 24, "visitor": 12, "staff": 17}
     # Two signatures are those of two people: of an analyst and an approver, or of two analysts.
     assert Counter(person["role"] for person in PEOPLE["staff"]) == {
         **{role: 1 for role in Role if role is not Role.CANDIDATE},
