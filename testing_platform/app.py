@@ -41,12 +41,12 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
     from testing_platform.proctor import room_views as room
     from testing_platform.proctor import views as proctor
     from testing_platform.scoring import analyses_views as analyses
-    from testing_platform.scoring import candidate_views, impact_views, judged_views, results_views, rulings_views, scheduler_views
+    from testing_platform.scoring import api, candidate_views, impact_views, judged_views, results_views, rulings_views, scheduler_views
     from testing_platform.scoring import views as scoring
     from testing_platform.web import auditor
     from testing_platform.web import views as web
 
-    for blueprint in (candidate_views.bp, results_views.bp, scheduler_views.bp, judged_views.bp, impact_views.bp, rulings_views.bp):
+    for blueprint in (api.bp, candidate_views.bp, results_views.bp, scheduler_views.bp, judged_views.bp, impact_views.bp, rulings_views.bp):
         app.register_blueprint(blueprint)
     for blueprint in (web.bp, accounts.bp, delivery.bp, delivery_api.bp, examinations.bp, scoring.bp, proctor.bp, proctor_api.bp):
         app.register_blueprint(blueprint)

@@ -11,13 +11,14 @@ from testing_platform.itembank import form_models
 from testing_platform.itembank import models as itembank
 from testing_platform.notices import models as notices
 from testing_platform.proctor import models as proctor
-from testing_platform.scoring import chooser_models, impact_models
+from testing_platform.scoring import api_models, chooser_models, impact_models
 from testing_platform.scoring import models as scoring
 
 metadata = Base.metadata
 
 __all__ = [
     "accounts",
+    "api_models",
     "audit",
     "bus",
     "chooser_models",

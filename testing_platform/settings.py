@@ -43,6 +43,8 @@ class Settings:
     proxies: int = 1  # how many fronts stand before web and write X-Forwarded-For; 0 when it is reached directly
     demo: bool = False
     log_level: str = "info"
+    # Told when results are out, by one signed POST (docs/interviews.md); empty: nobody is.
+    webhook_url: str = ""
     evidence_seconds: int = 30
     heartbeat_seconds: int = 10
     state_seconds: int = 10
@@ -75,6 +77,11 @@ class Settings:
         values |= {name: value for name, value in given.items() if value is not None}
         if unknown := sorted(set(values) - set(known)):
             raise UnknownSetting(f"unknown setting {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        address = urlsplit(str(values.get("webhook_url", "")))
+        if address.netloc and address.scheme != "https" and address.hostname not in ("localhost", "127.0.0.1"):
+            raise FaultySetting("webhook_url must begin with https:// (http:// is for this machine alone)")
+        if values.get("webhook_url") and not (address.scheme in ("http", "https") and address.hostname):
+            raise FaultySetting("webhook_url must be an address such as https://hr.example.gov/results")
         return cls(**{name: _typed(name, known[name].type, value) for name, value in values.items()})  # type: ignore[arg-type]
 
     @property
@@ -112,6 +119,11 @@ class Settings:
     def vault_key(self) -> bytes:
         """Wraps the media key of each attempt."""
         return self._key("vault.key")
+
+    @cached_property
+    def webhook_key(self) -> bytes:
+        """Signs what is said to `webhook_url`; whoever listens there has a copy."""
+        return self._key("webhook.key")
 
     def _key(self, name: str) -> bytes:
         """From the environment (`TESTING_PLATFORM_KEYS` folder) or made at the first start, readable by this user alone."""

@@ -18,6 +18,7 @@ from testing_platform.delivery import withdrawals
 from testing_platform.itembank import form_jobs
 from testing_platform.notices import service as notices
 from testing_platform.notices.models import Notice
+from testing_platform.scoring import announce
 from testing_platform.scoring import jobs as results
 from testing_platform.settings import Settings
 from testing_platform.web.frame import Frame
@@ -34,6 +35,7 @@ def once(app: Frame, *, hourly: bool = False) -> None:
         with db.read() as reading:
             sweep, receipts = delivery.anything_due(reading, clock.now()), delivery.receipts_due(reading)
             check, forms = checks.due(reading), form_jobs.due(reading)
+            announcing = announce.due(reading, settings, clock.now())
             known = withdrawals.due(reading, clock.now())
             seal, beat = audit.anything_to_seal(reading), attempts.beat_due(reading, "worker", clock.now())
         if sweep:
@@ -59,6 +61,8 @@ def once(app: Frame, *, hourly: bool = False) -> None:
             checks.go_on(db, settings.secret, clock.now())
         if forms:
             form_jobs.SEARCHER.go_on(db, clock.day(clock.now(), settings.zone), clock.now())
+        if announcing:
+            announce.go_on(db, settings, clock.now())
         if hourly:
             with db.write() as session:
                 delivery.destroy_old_photos(session, app.vault, clock.now())

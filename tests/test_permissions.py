@@ -62,6 +62,10 @@ EXPECTED = {
     "/api/attempts/<int:attempt_id>/resume": set(),
     "/api/attempts/<int:attempt_id>/submit": set(),
     "/api/attempts/<int:attempt_id>/messages": set(),
+    # By a token that a scheduler made, and by no cookie.
+    "/api/scheduling/v1/administrations": set(),
+    "/api/scheduling/v1/administrations/<int:administration_id>/interview-candidates.<any(json, csv):format>": set(),
+    "/api/scheduling/v1/administrations/<int:administration_id>/interview-schedule.<any(csv, ics):format>": set(),
     "/proctor/": "proctors",
     "/proctor/now": "proctors",
     "/proctor/sessions/<int:session_id>": PROCTOR,
@@ -181,6 +185,8 @@ EXPECTED = {
     "/scheduler/administrations/<int:administration_id>/invite": SCHEDULER,
     "/scheduler/administrations/<int:administration_id>/withdraw": SCHEDULER,
     "/scheduler/administrations/<int:administration_id>/letter": SCHEDULER,
+    "/scheduler/tokens": SCHEDULER,
+    "/scheduler/tokens/<int:number>/revoke": SCHEDULER,
     # Whoever sets the cut is refused, whatever else they are: tests/scoring/test_impact.py.
     "/validation/": VALIDATION,
     "/validation/administrations/<int:administration_id>": VALIDATION,
@@ -322,11 +328,13 @@ def test_every_route_as(app, db, visit, everyone, name, untypeset):
                 else visitor.post(url, json={"act": "message", "version": 0, "key": str(uuid.uuid4()), "text": "x"})
             )
             let_in = reply.status_code not in REFUSED and "/sign-in" not in reply.headers.get("Location", "")
-            # A picture, a decision or a scenario that is not there, a used link: refused for another reason than the person.
+            # A picture, a decision, a scenario or a token that is not there, a used link: refused for another reason than the person.
             if (
                 may(expected, name)
                 and not let_in
-                and not re.search(r"\.jpg|/memo\.pdf|/scenarios/<|/in/|/set-up/|<area>|/import/<|/pictures/<|/passages/<", rule.rule)
+                and not re.search(
+                    r"\.jpg|/memo\.pdf|/scenarios/<|/tokens/<|/in/|/set-up/|<area>|/import/<|/pictures/<|/passages/<", rule.rule
+                )
             ):
                 faults.append((method, rule.rule, reply.status_code, "should be let in"))
             if not may(expected, name) and let_in:

@@ -35,7 +35,7 @@ BANK = ANALYSTS | WRITERS | REVIEWERS
 class Line:
     roles: frozenset[Role]
     object: str | None = None
-    # Signed by the answer token of the attempt in place of a cookie.
+    # Signed by a token in place of a cookie: the answer token of the attempt, or another system's.
     token: bool = False
 
 
@@ -121,6 +121,10 @@ TABLE: dict[str, Line] = {
     "impact.export": Line(VALIDATION, "groups_of_administration"),
     "impact.countersign": Line(VALIDATION, "groups_of_administration"),
     "dif.see": Line(VALIDATION, "groups_of_administration"),
+    # other systems, by a token that a scheduler made
+    "api.tokens": Line(SCHEDULER),
+    "api.list": Line(EVERYONE, "api_token", token=True),
+    "api.export": Line(EVERYONE, "api_released_administration", token=True),
     # auditor: the trail, which holds no test content and no names
     "auditor.home": Line(AUDITOR),
     "trail.see": Line(AUDITOR),

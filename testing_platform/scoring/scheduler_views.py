@@ -14,7 +14,7 @@ from testing_platform.accounts import service as accounts
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import allowed, object_rule
 from testing_platform.examinations.models import Administration
-from testing_platform.scoring import dates, exports, interviews, notices, results
+from testing_platform.scoring import api, dates, exports, interviews, notices, results
 from testing_platform.scoring.models import InterviewInvitation
 from testing_platform.web.frame import LANGUAGES, own_transactions, recorded, row_number
 
@@ -36,8 +36,11 @@ def _settings() -> Any:
     return current_app.settings  # type: ignore[attr-defined]
 
 
-def _rail() -> None:
-    g.rail = [(_("Interviews"), "/scheduler/", True)]
+def _rail(active: str = "interviews") -> None:
+    g.rail = [
+        (_("Interviews"), "/scheduler/", active == "interviews"),
+        (_("Other systems"), "/scheduler/tokens", active == "tokens"),
+    ]
 
 
 def _url(one: Administration, more: str = "") -> str:
@@ -275,3 +278,46 @@ def withdraw(one: Administration) -> Any:
         "success",
     )
     return redirect(_url(one), 303)
+
+
+# --- other systems ---------------------------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/tokens")
+@allowed("api.tokens")
+def tokens() -> Any:
+    return _tokens_page()
+
+
+def _tokens_page(shown: str = "", name: str = "", problem: bool = False) -> str:
+    """`shown`: the token that was just made, on this one page."""
+    _rail("tokens")
+    settings = _settings()
+    return render_template(
+        "scheduler/tokens.html",
+        tokens=api.tokens(g.session),
+        shown=shown,
+        name=name,
+        problem=problem,
+        address=f"{settings.origin}/api/scheduling/v1/administrations",
+        webhook=settings.webhook_url,
+    )
+
+
+@bp.post("/tokens")
+@allowed("api.tokens")
+def make_token() -> Any:
+    name = request.form.get("name", "")[:300]
+    try:
+        shown = api.make_token(g.session, name, g.person, g.now)
+    except api.FaultyName:
+        return _tokens_page(name=name, problem=True), 422
+    return _tokens_page(shown), 201
+
+
+@bp.post("/tokens/<int:number>/revoke")
+@allowed("api.tokens")
+def revoke_token(number: int) -> Any:
+    api.revoke_token(g.session, number, g.person, g.now)
+    flash(_("The token is taken back. It opens nothing any more."), "success")
+    return redirect("/scheduler/tokens", 303)

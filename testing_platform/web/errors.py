@@ -67,6 +67,7 @@ STATUS = {
     "faulty-key": 422,
     "on-trial": 409,
     "key-in-use": 409,
+    "bad-api-token": 401,
     "own-ruling": 409,
     "not-blind": 409,
     "panel-closed": 409,
@@ -237,6 +238,10 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
         "bad-picture": (_("The picture could not be used"), _("Take it again. If it happens again, call the help desk.")),
         "faulty-key": (_("The item has no such option"), _("Nothing was changed. Go back to the item and choose among its options.")),
         "on-trial": (_("This item is on trial"), _("It counts for nobody, whatever is ruled. Nothing was changed.")),
+        "bad-api-token": (
+            _("This token opens nothing"),
+            _("Send the header Authorization: Bearer with a token that a scheduler made and nobody took back."),
+        ),
         "key-in-use": (
             _("A passing score rests on this key"),
             _(
