@@ -24,6 +24,16 @@ def look(person: Person, name: str) -> None:
     assert person.fits(), f"{name} scrolls sideways"
 
 
+def look_at_both(person: Person, name: str) -> None:
+    """On the way through one story: at the width that the window has, and at a narrow phone's."""
+    look(person, name)
+    had = person.page.viewport_size
+    assert had is not None
+    person.page.set_viewport_size({"width": 320, "height": had["height"]})
+    look(person, name)
+    person.page.set_viewport_size(had)
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_candidate_pages(window, stack, width):
     name = f"Page Visitor {width}"

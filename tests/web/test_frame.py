@@ -168,11 +168,11 @@ KINDS = sorted({kind.code for kind in refusals()} - {"refused"})
 
 # These come from commands, files and searches of their own, where there is no page.
 NO_PAGE = {
-    "anchor-unfit", "cannot-say", "face-model-wrong", "faulty-file", "faulty-setting", "search-lost",
+    "anchor-unfit", "cannot-say", "face-model-wrong", "faulty-file", "faulty-setting", "search-lost", "unknown-candidates",
     "unknown-bank", "unknown-item", "unreadable-picture", "vision-profile-wrong",
 }  # fmt: skip
 # The page where it happens says it beside the field, and nothing is lost.
-SAID_IN_PLACE = {"faulty-anchor", "faulty-cut", "faulty-inputs", "reason-needed", "same-key", "unknown-receipt"}
+SAID_IN_PLACE = {"faulty-anchor", "faulty-cut", "faulty-inputs", "faulty-token-name", "reason-needed", "same-key", "unknown-receipt"}
 
 
 def test_every_refusal_that_a_page_may_meet_has_a_status():
