@@ -162,10 +162,16 @@ def write_pdf(sections: Iterable[Section], title: str, with_key: bool, time_limi
 
 
 def pdf_of(made: str) -> bytes:
-    """A page that holds its pictures and its style, as a tagged PDF. Raises NoPrinter."""
+    """A page that holds its pictures and its style, as a tagged PDF. Raises NoPrinter.
+
+    The font libraries under it have crashed now and then (SIGSEGV): that costs their own process, which is begun once more.
+    """
     if importlib.util.find_spec("weasyprint") is None:
         raise NoPrinter
-    ran = subprocess.run([sys.executable, "-m", typeset.__name__], input=made.encode(), stdout=subprocess.PIPE)
+    command = [sys.executable, "-m", typeset.__name__]
+    ran = subprocess.run(command, input=made.encode(), stdout=subprocess.PIPE)
+    if ran.returncode < 0:
+        ran = subprocess.run(command, input=made.encode(), stdout=subprocess.PIPE)
     if ran.returncode == typeset.NO_PRINTER:
         raise NoPrinter
     ran.check_returncode()

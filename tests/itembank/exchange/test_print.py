@@ -1,14 +1,17 @@
 """Items on paper: complete, readable by any reader, and with the key only where it was asked for."""
 
 import io
+import subprocess
 import sys
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pypdf
 import pytest
 
+from testing_platform.itembank.exchange import write_print
 from testing_platform.itembank.exchange.drafts import Choice
 from testing_platform.itembank.exchange.write import write
 from testing_platform.itembank.exchange.write_print import NoPrinter
@@ -113,6 +116,16 @@ def test_a_pdf_is_tagged_titled_and_the_same_each_time():
     assert "Is c^2?" in text
     assert "Answer key" in text
     assert "/CreationDate" not in found.metadata
+
+
+def test_a_printer_that_crashes_once_is_begun_again_and_one_that_always_does_is_a_fault(monkeypatch):
+    codes = [-11, 0]
+    fake = SimpleNamespace(run=lambda command, **_: subprocess.CompletedProcess(command, codes.pop(0), b"%PDF"), PIPE=subprocess.PIPE)
+    monkeypatch.setattr(write_print, "subprocess", fake)
+    assert write_print.pdf_of("<html></html>") == b"%PDF"
+    codes[:] = [-11, -11]
+    with pytest.raises(subprocess.CalledProcessError):
+        write_print.pdf_of("<html></html>")
 
 
 def test_without_the_printer_a_pdf_is_refused_and_html_is_not(monkeypatch):
