@@ -31,7 +31,7 @@ browser: ## install Chromium, PostgreSQL and what the tests need, when this user
 	@tools/postgres.sh
 
 test: browser $(VENV)/.installed-test assets ## set up what the tests need and run them all
-	$(BIN)/python -m pytest -m "not long" --numprocesses 3 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m "not long" --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: browser $(VENV)/.installed-test assets ## the tests that take minutes
 	$(BIN)/python -m pytest -m long --timeout 3600 $(ARGS)
