@@ -5,6 +5,10 @@ each option of an item has the share of those who chose it, smoothed over neighb
 the total; that two people choose the same is the sum of products, and z is (identical - expected) / SD of a sum of independent items. For the pairs at
 the top, the chance of as many or more is worked out exactly (a sum of unlike coins), as van der Linden & Sotaridona's generalised binomial test (2006) does,
 with these shares in place of a model of item responses. It is held against the number of pairs that were looked at (Bonferroni).
+
+Beside it stands Wollack's omega (1997): the answers of one are taken as given, and how many of them the other shares is held against what somebody of the other's
+total chooses. Wollack has the chances from Bock's nominal response model; here they are the same smoothed shares (its nonparametric counterpart, Ramsay
+1991), which need no calibration and hold with few hundred candidates.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +35,10 @@ class Rules:
 
 @dataclass(frozen=True)
 class Pair:
-    """`p` is the exact chance of as many identical answers or more, `by_chance` how many of the pairs looked at would have that by chance."""
+    """`p` is the exact chance of as many identical answers or more, `by_chance` how many of the pairs looked at would have that by chance.
+
+    `omega` takes the answers of `source` as given: of both ways round the one that says more, and so `p_omega`, exact too, is twice the chance of as many.
+    """
 
     a: str
     b: str
@@ -42,6 +49,15 @@ class Pair:
     p: float
     p_adjusted: float
     by_chance: float
+    omega: float | None
+    source: str
+    p_omega: float
+    omega_adjusted: float
+
+    @property
+    def adjusted(self) -> float:
+        """The lesser of both, for having looked at two figures."""
+        return min(1.0, 2 * min(self.p_adjusted, self.omega_adjusted))
 
 
 @dataclass(frozen=True)
@@ -76,12 +92,12 @@ def levels_of(sheet: Sheet, rules: Rules) -> Levels:
     kernel = np.exp(-(((totals[:, None] - totals) / width) ** 2) / 2)
     whole = counts.sum(axis=0) / len(of)
     smooth = np.einsum("st,tjo->sjo", kernel, counts) + rules.drawn * whole
-    return Levels(of, tilted(smooth / (kernel @ people + rules.drawn)[:, None, None], sheet.keys, totals))
+    return Levels(of, tilted(smooth / (kernel @ people + rules.drawn)[:, None, None], sheet.keys, totals, sheet.counted))
 
 
-def tilted(shares: Floats, keys: tuple[tuple[int, ...], ...], totals: Whole) -> Floats:
-    """The odds of a right answer times one number for each level, so that the items right add up to its total; found by halving."""
-    items = len(keys)
+def tilted(shares: Floats, keys: tuple[tuple[int, ...], ...], totals: Whole, counted: Sequence[int]) -> Floats:
+    """The odds of a right answer times one number for each level, so that the counted items right add up to its total; found by halving."""
+    items = len(counted)
     right = np.zeros(shares.shape[1:], bool)
     for item, key in enumerate(keys):
         right[item, [code - 1 for code in key]] = True
@@ -91,7 +107,7 @@ def tilted(shares: Floats, keys: tuple[tuple[int, ...], ...], totals: Whole) -> 
     low, high = np.full(len(totals), -30.0), np.full(len(totals), 30.0)
     for _ in range(60):
         middle = (low + high) / 2
-        less = special.expit(line + middle[:, None]).sum(axis=1) < wanted
+        less = special.expit(line[:, counted] + middle[:, None]).sum(axis=1) < wanted
         low, high = np.where(less, middle, low), np.where(less, high, middle)
     after = special.expit(line + low[:, None])
     found: Floats = shares * np.where(right, (after / before)[:, :, None], ((1 - after) / (1 - before))[:, :, None])
@@ -116,7 +132,7 @@ def _one_hot(sheet: Sheet, order: Whole) -> npt.NDArray[np.float32]:
         for code in range(1, len(sheet.options) + 1)
         if code in np.flatnonzero(np.bincount(sheet.answers[:, item]))
     ]
-    return np.stack(columns, axis=1).astype(np.float32)
+    return np.stack(columns or [np.zeros(len(order), np.bool_)], axis=1).astype(np.float32)
 
 
 def _panels(of: Whole) -> Iterator[tuple[int, int, int]]:
@@ -158,12 +174,24 @@ def screened(sheet: Sheet, levels: Levels, top: int) -> list[tuple[int, int]]:
     return [(int(order[one]), int(order[other])) for one, other in zip(kept[1], kept[2], strict=True)]
 
 
+def omega(sheet: Sheet, levels: Levels, copier: int, source: int) -> tuple[float | None, float]:
+    """Wollack 1997, eq. 4, and the exact chance of as many answers of the source or more. What the source left blank nobody shares."""
+    answers = sheet.answers[source].astype(np.intp)
+    shares = levels.shares[levels.of[copier], np.arange(len(answers)), answers - 1]
+    chances: Floats = np.where(answers == BLANK, 0.0, np.clip(shares, 0.0, 1.0))
+    shared = int(((sheet.answers[copier] == answers) & (answers != BLANK)).sum())
+    square = float((chances * (1 - chances)).sum())
+    return ((shared - float(chances.sum())) / square**0.5 if square else None), at_least(chances, shared)
+
+
 def _pair(sheet: Sheet, levels: Levels, one: int, other: int, pairs: int) -> Pair:
     same = (sheet.answers[one] == sheet.answers[other]) & (sheet.answers[one] != BLANK)
     chances = levels.matching[levels.of[one], levels.of[other]]
     count, mean, square = int(same.sum()), float(chances.sum()), float((chances * (1 - chances)).sum())
     p = at_least(chances, count)
     a, b = sorted((sheet.candidates[one], sheet.candidates[other]))
+    ways = [(*omega(sheet, levels, copier, source), sheet.candidates[source]) for copier, source in ((one, other), (other, one))]
+    greatest, chance, source = max(ways, key=lambda way: (way[0] is not None, way[0] or 0.0, way[2]))
     return Pair(
         a=a,
         b=b,
@@ -174,11 +202,15 @@ def _pair(sheet: Sheet, levels: Levels, one: int, other: int, pairs: int) -> Pai
         p=p,
         p_adjusted=min(1.0, p * pairs),
         by_chance=p * pairs,
+        omega=greatest,
+        source=source,
+        p_omega=min(1.0, 2 * chance),
+        omega_adjusted=min(1.0, 2 * chance * pairs),
     )
 
 
 def similarity(sheet: Sheet, top: int, named: Sequence[tuple[str, str]] | None = None, rules: Rules | None = None) -> Similarity:
-    """The `top` pairs of all, or of those named (neighbours by seat, address or time), which is what gives the test its power. Raises CannotSay."""
+    """The `top` pairs of all, or of those named (neighbours by seat or connection), which is what gives the test its power. Raises CannotSay."""
     rules = rules or Rules()
     n = len(sheet.candidates)
     if n < 2:

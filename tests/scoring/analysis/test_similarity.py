@@ -1,6 +1,7 @@
 """Similar answers: every pair counted the long way, copiers put in, and honest people left alone."""
 
 import json
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -86,6 +87,50 @@ def test_of_honest_people_few_reach_any_level_and_a_copier_of_nine_tenths_is_fou
     assert found.p_adjusted < 1e-4
 
 
+def test_omega_is_what_the_long_way_gives_and_its_chance_is_that_of_every_outcome(small):
+    levels = levels_of(small, module.Rules())
+    pair = similarity(small, 1, [("C11", "C12")]).top[0]
+    said = {}
+    for copier, source in ((10, 11), (11, 10)):
+        shared, mean, square, law = 0, 0.0, 0.0, np.ones(1)
+        for item in range(30):
+            answer = small.answers[source, item]
+            chance = 0.0 if answer == 0 else levels.shares[levels.of[copier], item, answer - 1]
+            shared += answer != 0 and small.answers[copier, item] == answer
+            mean, square, law = mean + chance, square + chance * (1 - chance), np.convolve(law, [1 - chance, chance])
+        said[f"C{source + 1}"] = (shared - mean) / square**0.5, law[shared:].sum()
+    source = max(said, key=lambda name: said[name][0])
+    assert (pair.source, pair.omega) == (source, pytest.approx(said[source][0], abs=1e-12))
+    assert (pair.p_omega, pair.omega_adjusted) == (pytest.approx(2 * said[source][1], rel=1e-9),) * 2
+    assert pair.adjusted == pytest.approx(2 * min(pair.p_adjusted, pair.omega_adjusted))
+
+
+def test_of_honest_people_omega_is_as_rare_as_it_says():
+    """Of 1,500 pairs drawn by chance about 15 have a p below .01 for one way round; never many more."""
+    sheet, chance = made_up(412, 60, 5), np.random.default_rng(5)
+    levels = levels_of(sheet, module.Rules())
+    found = [module.omega(sheet, levels, *chance.choice(412, 2, replace=False)) for _ in range(1500)]
+    assert abs(np.mean([value for value, _p in found])) < 0.1
+    assert sum(p < 0.01 for _value, p in found) <= 25
+
+
+def test_what_does_not_count_is_compared_and_is_no_part_of_the_level(small):
+    sheet = replace(small, apart=frozenset({0, 3}))
+    shares, totals = levels_of(sheet, module.Rules()).shares, np.unique(sheet.totals)
+    keyed = sum(shares[:, item, sheet.keys[item][0] - 1] for item in sheet.counted)
+    assert keyed == pytest.approx(np.clip(totals, 0.5, 27.5), abs=1e-9)
+    assert similarity(sheet, 1).top[0].identical == similarity(small, 1).top[0].identical
+
+
+@pytest.mark.parametrize(
+    "rows", [[[0, 0]] * 3, [[1, 2]] * 3, [[1], [1], [2]], [[1, 0], [0, 2]]], ids=["blank", "the same", "one item", "two"]
+)
+def test_answers_that_say_nothing_give_no_lead(rows):
+    found = similarity(sheet_of(rows, [1] * len(rows[0])), 5)
+    assert found.pairs == len(found.top) == len(rows) * (len(rows) - 1) // 2
+    assert all(pair.adjusted > 0.05 and np.isfinite(pair.z or 0.0) and np.isfinite(pair.omega or 0.0) for pair in found.top)
+
+
 def test_looking_at_neighbours_alone_finds_what_is_lost_among_all():
     sheet = copied(900, 60, 21, {70: 27})
     named = [(f"C{row}", f"C{row + 1}") for row in range(1, 900)]
@@ -108,7 +153,7 @@ def test_the_command_prints_one_document_with_the_names_of_its_contract(command,
     words = ["scoring", "similarity", "--responses", responses, "--key", key]
     document = json.loads(command(*words, "--top", "20", "--json").output)
     assert (document["pairs"], len(document["top"])) == (26335, 20)
-    assert {"a", "b", "z", "identical", "identical_wrong", "p_adjusted"} <= document["top"][0].keys()
+    assert {"a", "b", "z", "identical", "identical_wrong", "p_adjusted", "omega", "source", "omega_adjusted"} <= document["top"][0].keys()
     (tmp_path / "pairs.csv").write_text("a,b\nC11,C12\nC1,C2\n")
     near = json.loads(command(*words, "--pairs", str(tmp_path / "pairs.csv"), "--json").output)
     assert (near["pairs"], near["top"][0]["a"]) == (2, "C11")
