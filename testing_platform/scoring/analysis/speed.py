@@ -7,6 +7,7 @@ Gulliksen 1950, *Theory of Mental Tests*, ch. 17.
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from testing_platform.scoring.analysis.classical import reached
 from testing_platform.scoring.analysis.sheets import BLANK, Floats, Sheet
@@ -49,6 +50,27 @@ class Speed:
     items: list[ItemTime]
 
 
+def timed(sheet: Sheet, seconds: Floats) -> npt.NDArray[np.bool_]:
+    """Whose answer to which item has its time."""
+    return ~np.isnan(seconds) & (sheet.answers != BLANK)
+
+
+def rapid_guesses(sheet: Sheet, seconds: Floats, rules: SpeedRules) -> tuple[npt.NDArray[np.bool_], list[ItemTime]]:
+    """Which answers are rapid guesses, and the time of each item."""
+    noted = timed(sheet, seconds)
+    rapid, found = np.zeros(noted.shape, np.bool_), []
+    for item in range(len(sheet.items)):
+        times = seconds[noted[:, item], item]
+        if not len(times):
+            found.append(ItemTime(0, None, None, None, 0))
+            continue
+        mean = float(times.mean())
+        threshold = min(rules.rapid_share * mean, rules.rapid_most)
+        rapid[noted[:, item], item] = times < threshold
+        found.append(ItemTime(len(times), mean, float(np.median(times)), threshold, int(rapid[:, item].sum())))
+    return rapid, found
+
+
 def speed(sheet: Sheet, seconds: Floats, rules: SpeedRules | None = None) -> Speed:
     """`seconds`: for each candidate and item, NaN where no time was noted."""
     rules = rules or SpeedRules()
@@ -61,27 +83,18 @@ def speed(sheet: Sheet, seconds: Floats, rules: SpeedRules | None = None) -> Spe
     ahead = np.concatenate([np.cumsum(counted[::-1])[::-1], [0.0]])  # counted items from each place on
     missed = ahead[last]
     wrong = len(sheet.counted) - sheet.totals
-    noted = ~np.isnan(seconds) & (sheet.answers != BLANK)
-    found, rapid = [], np.zeros((n, items), np.bool_)
-    for item in range(items):
-        times = seconds[noted[:, item], item]
-        if not len(times):
-            found.append(ItemTime(0, None, None, None, 0))
-            continue
-        mean = float(times.mean())
-        threshold = min(rules.rapid_share * mean, rules.rapid_most)
-        rapid[noted[:, item], item] = times < threshold
-        found.append(ItemTime(len(times), mean, float(np.median(times)), threshold, int(rapid[:, item].sum())))
+    rapid, found = rapid_guesses(sheet, seconds, rules)
+    noted = timed(sheet, seconds)
     each, fast = noted.sum(axis=1), rapid.sum(axis=1)
-    timed = each > 0
+    heard = each > 0
     return Speed(
         finished=finished,
         reached=float(far.mean()),
         enough=finished >= rules.finish and bool(far.all()),
         mean_not_reached=float(missed.mean()),
         gulliksen=float(missed.var() / wrong.var()) if wrong.var() > 0 else None,
-        timed=int(timed.sum()),
-        rapid=float(fast.sum() / each.sum()) if timed.any() else None,
-        low_effort=int((each[timed] - fast[timed] < rules.effort * each[timed]).sum()),
+        timed=int(heard.sum()),
+        rapid=float(fast.sum() / each.sum()) if heard.any() else None,
+        low_effort=int((each[heard] - fast[heard] < rules.effort * each[heard]).sum()),
         items=found,
     )
