@@ -38,6 +38,8 @@ WHY = {
 
 CANNOT = {
     "one-candidate": "there is one candidate alone, and so no pair",
+    "few-in-set": "a set, and the items beside it, need at least {least} items that tell people apart",
+    "no-such-item": "there is no item {item} in the key",
     "no-such-candidate": "there is no candidate {candidate} among the answers",
     "level-scores": "all candidates of one form have the same score, so that nothing can be equated",
     "anchor-too-different": "the groups differ too much on the anchor for this method",
@@ -376,3 +378,26 @@ def similarity(responses: Path, key: Path, top: int, pairs: Path | None, as_json
 
     found = compare(sheet_of(responses, key), top, None if pairs is None else read_pairs(pairs))
     show(found, as_json, upright({"pairs": found.pairs}), plain(found.top))
+
+
+@scoring.command()
+@of_sheet
+@click.option("--items", required=True, metavar="ITEM,…", help="The set: items that are known outside, or have been in use for long.")
+@click.option("--top", type=click.IntRange(1, 100_000), default=20, show_default=True, help="How many candidates to list.")
+@AS_JSON
+def preknowledge(responses: Path, key: Path, items: str, top: int, as_json: bool) -> None:
+    """Who did better on a set of items than on the others: leads for a person, never more."""
+    from testing_platform.scoring.analysis.preknowledge import of_sheet
+
+    sheet = sheet_of(responses, key)
+    chosen = [item.strip() for item in items.split(",") if item.strip()]
+    for item in chosen:
+        if item not in sheet.items:
+            raise CannotSay(why="no-such-item", item=item)
+    found = of_sheet(sheet, [sheet.items.index(item) for item in chosen])
+    rows = [
+        {"candidate": sheet.candidates[one.row]} | {name: value for name, value in plain(one).items() if name != "row"}
+        for one in found.people
+    ]
+    document = {"n": len(found.people), "items": [sheet.items[place] for place in found.inside], "top": rows[:top]}
+    show(document, as_json, upright({"n": document["n"], "items": document["items"]}), rows[:top])
