@@ -5,7 +5,7 @@ from testing_platform.accounts import models as accounts
 from testing_platform.audit import models as audit
 from testing_platform.db import Base
 from testing_platform.delivery import models as delivery
-from testing_platform.delivery import orders
+from testing_platform.delivery import lines, orders
 from testing_platform.examinations import models as examinations
 from testing_platform.itembank import form_models
 from testing_platform.itembank import models as itembank
@@ -27,6 +27,7 @@ __all__ = [
     "form_models",
     "impact_models",
     "itembank",
+    "lines",
     "metadata",
     "notices",
     "orders",

@@ -15,7 +15,7 @@ from testing_platform import clock, errors
 from testing_platform.accounts import service as accounts
 from testing_platform.accounts.permissions import allowed
 from testing_platform.accounts.rules import Area
-from testing_platform.delivery import facility, notices, objects, orders, queries, rules, service, tokens, withdrawals
+from testing_platform.delivery import facility, lines, notices, objects, orders, queries, rules, service, tokens, withdrawals
 from testing_platform.delivery.models import Attempt
 from testing_platform.delivery.rules import State
 from testing_platform.examinations import views as examinations
@@ -260,6 +260,7 @@ def begin(attempt: Attempt) -> Any:
             flash(f"{happened}. {act}", "warning")
             return redirect(f"/candidate/attempts/{attempt.id}/rules", 303)
     service.begin(g.session, attempt, remember_device(), g.now)
+    _note_line(attempt)
     return redirect(f"/candidate/attempts/{attempt.id}/test", 303)
 
 
@@ -270,7 +271,13 @@ def take_over(attempt: Attempt) -> Any:
         # A neighbour must not be able to carry a test away: the room's proctor gives a code.
         raise rules.WrongTakeOverCode
     service.take_over(g.session, attempt, remember_device(), g.now)
+    _note_line(attempt)
     return redirect(queries.page_of(g.session, attempt), 303)
+
+
+def _note_line(attempt: Attempt) -> None:
+    line = lines.line_of(_settings().secret, attempt.session.administration_id, request.remote_addr)
+    lines.note(g.session, attempt, line, g.now)
 
 
 def journal_key(attempt_id: int) -> str:
