@@ -114,14 +114,16 @@ def tilted(shares: Floats, keys: tuple[tuple[int, ...], ...], totals: Whole, cou
     return found
 
 
-def at_least(chances: Floats, count: int) -> float:
-    """The chance that at least so many of these independent things happen, by adding one after the other."""
-    law = np.zeros(len(chances) + 1)
-    law[0] = 1
-    for chance in chances:
-        law[1:] = law[1:] * (1 - chance) + law[:-1] * chance
-        law[0] *= 1 - chance
-    return min(1.0, float(law[count:].sum()))
+def at_least(chances: Floats, counts: Whole) -> Floats:
+    """The chance that at least so many of these independent things happen, by adding one after the other. Things are the last axis, the others rows."""
+    law = np.zeros((*chances.shape[:-1], chances.shape[-1] + 1))
+    law[..., 0] = 1
+    for chance in np.moveaxis(chances, -1, 0)[..., None]:
+        law[..., 1:] = law[..., 1:] * (1 - chance) + law[..., :-1] * chance
+        law[..., :1] *= 1 - chance
+    reached = np.arange(law.shape[-1]) >= np.asarray(counts)[..., None]
+    found: Floats = np.minimum(1.0, (law * reached).sum(axis=-1))
+    return found
 
 
 def _one_hot(sheet: Sheet, order: Whole) -> npt.NDArray[np.float32]:
@@ -174,39 +176,68 @@ def screened(sheet: Sheet, levels: Levels, top: int) -> list[tuple[int, int]]:
     return [(int(order[one]), int(order[other])) for one, other in zip(kept[1], kept[2], strict=True)]
 
 
-def omega(sheet: Sheet, levels: Levels, copier: int, source: int) -> tuple[float | None, float]:
-    """Wollack 1997, eq. 4, and the exact chance of as many answers of the source or more. What the source left blank nobody shares."""
-    answers = sheet.answers[source].astype(np.intp)
-    shares = levels.shares[levels.of[copier], np.arange(len(answers)), answers - 1]
+@dataclass(frozen=True)
+class Against:
+    """Of each pair the count, how it stands to its law in standard deviations (NaN where nothing can differ), and the exact chance of as many."""
+
+    count: Whole
+    mean: Floats
+    z: Floats
+    p: Floats
+
+
+def against(shared: npt.NDArray[np.bool_], chances: Floats) -> Against:
+    count, mean, square = shared.sum(axis=1), chances.sum(axis=1), (chances * (1 - chances)).sum(axis=1)
+    z = np.full(len(count), np.nan)
+    np.divide(count - mean, np.sqrt(square), out=z, where=square > 0)
+    return Against(count, mean, z, at_least(chances, count))
+
+
+def omega(sheet: Sheet, levels: Levels, copiers: Whole, sources: Whole) -> Against:
+    """Wollack 1997, eq. 4, of rows of the sheet. What the source left blank nobody shares."""
+    answers = sheet.answers[sources].astype(np.intp)
+    shares = levels.shares[levels.of[copiers][:, None], np.arange(answers.shape[1]), answers - 1]
     chances: Floats = np.where(answers == BLANK, 0.0, np.clip(shares, 0.0, 1.0))
-    shared = int(((sheet.answers[copier] == answers) & (answers != BLANK)).sum())
-    square = float((chances * (1 - chances)).sum())
-    return ((shared - float(chances.sum())) / square**0.5 if square else None), at_least(chances, shared)
+    return against((sheet.answers[copiers] == answers) & (answers != BLANK), chances)
 
 
-def _pair(sheet: Sheet, levels: Levels, one: int, other: int, pairs: int) -> Pair:
-    same = (sheet.answers[one] == sheet.answers[other]) & (sheet.answers[one] != BLANK)
-    chances = levels.matching[levels.of[one], levels.of[other]]
-    count, mean, square = int(same.sum()), float(chances.sum()), float((chances * (1 - chances)).sum())
-    p = at_least(chances, count)
-    a, b = sorted((sheet.candidates[one], sheet.candidates[other]))
-    ways = [(*omega(sheet, levels, copier, source), sheet.candidates[source]) for copier, source in ((one, other), (other, one))]
-    greatest, chance, source = max(ways, key=lambda way: (way[0] is not None, way[0] or 0.0, way[2]))
-    return Pair(
-        a=a,
-        b=b,
-        z=(count - mean) / square**0.5 if square else None,
-        identical=count,
-        identical_wrong=int((same & (sheet.right[one] == 0)).sum()),
-        expected=mean,
-        p=p,
-        p_adjusted=min(1.0, p * pairs),
-        by_chance=p * pairs,
-        omega=greatest,
-        source=source,
-        p_omega=min(1.0, 2 * chance),
-        omega_adjusted=min(1.0, 2 * chance * pairs),
-    )
+def pairs_of(sheet: Sheet, levels: Levels, rows: Sequence[tuple[int, int]], looked: int) -> list[Pair]:
+    """The figures of these pairs of rows, of `looked` that were looked at; the greatest z first."""
+    if not rows:
+        return []
+    ones, others = np.array(rows, np.intp).T
+    same = (sheet.answers[ones] == sheet.answers[others]) & (sheet.answers[ones] != BLANK)
+    both = against(same, levels.matching[levels.of[ones], levels.of[others]])
+    wrong = (same & (sheet.right[ones] == 0)).sum(axis=1)
+    ways = omega(sheet, levels, ones, others), omega(sheet, levels, others, ones)
+    found = []
+    for place, (one, other) in enumerate(rows):
+        a, b = sorted((sheet.candidates[one], sheet.candidates[other]))
+        said = [(_known(way.z[place]), float(way.p[place]), sheet.candidates[row]) for way, row in zip(ways, (other, one), strict=True)]
+        greatest, chance, source = max(said, key=lambda way: (way[0] is not None, way[0] or 0.0, way[2]))
+        p = float(both.p[place])
+        found.append(
+            Pair(
+                a=a,
+                b=b,
+                z=_known(both.z[place]),
+                identical=int(both.count[place]),
+                identical_wrong=int(wrong[place]),
+                expected=float(both.mean[place]),
+                p=p,
+                p_adjusted=min(1.0, p * looked),
+                by_chance=p * looked,
+                omega=greatest,
+                source=source,
+                p_omega=min(1.0, 2 * chance),
+                omega_adjusted=min(1.0, 2 * chance * looked),
+            )
+        )
+    return sorted(found, key=lambda pair: (-(pair.z or 0.0), pair.a, pair.b))
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def similarity(sheet: Sheet, top: int, named: Sequence[tuple[str, str]] | None = None, rules: Rules | None = None) -> Similarity:
@@ -225,6 +256,4 @@ def similarity(sheet: Sheet, top: int, named: Sequence[tuple[str, str]] | None =
                 raise CannotSay(why="no-such-candidate", candidate=name)
         wanted = {tuple(sorted((place[a], place[b]))) for a, b in named if a != b}
         looked, rows = len(wanted), [(one, other) for one, other in wanted]
-    found = [_pair(sheet, levels, one, other, looked) for one, other in rows]
-    found.sort(key=lambda pair: (-(pair.z or 0.0), pair.a, pair.b))
-    return Similarity(looked, found[:top])
+    return Similarity(looked, pairs_of(sheet, levels, rows, looked)[:top])

@@ -52,7 +52,8 @@ class Speed:
 
 def timed(sheet: Sheet, seconds: Floats) -> npt.NDArray[np.bool_]:
     """Whose answer to which item has its time."""
-    return ~np.isnan(seconds) & (sheet.answers != BLANK)
+    found: npt.NDArray[np.bool_] = ~np.isnan(seconds) & (sheet.answers != BLANK)
+    return found
 
 
 def rapid_guesses(sheet: Sheet, seconds: Floats, rules: SpeedRules) -> tuple[npt.NDArray[np.bool_], list[ItemTime]]:
