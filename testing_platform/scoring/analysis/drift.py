@@ -3,6 +3,7 @@
 Delta plot: Angoff & Ford 1973. Robust z: Huynh & Meyer 2010.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,9 +62,9 @@ def drift(x: Sheet, y: Sheet, anchor: Sequence[str], rules: Rules | None = None)
     for place, item in enumerate(anchor):
         if not (0 < p_x[place] < 1 and 0 < p_y[place] < 1):
             raise CannotSay(why="no-spread", item=item)
-    delta_x, delta_y = (13 + 4 * stats.norm.ppf(1 - p) for p in (p_x, p_y))
+    delta_x, delta_y = delta(p_x), delta(p_y)
     slope, intercept, r = _axis(delta_x, delta_y)
-    distances = (delta_y - slope * delta_x - intercept) / np.sqrt(slope**2 + 1)
+    distances = [distance(slope, intercept, *at) for at in zip(delta_x, delta_y, strict=True)]
     moves = delta_y - delta_x
     low, middle, high = np.quantile(moves, [0.25, 0.5, 0.75])
     zs = (moves - middle) / (OF_QUARTILES * (high - low)) if high > low else None
@@ -72,9 +73,19 @@ def drift(x: Sheet, y: Sheet, anchor: Sequence[str], rules: Rules | None = None)
         z = None if zs is None else float(zs[place])
         flags = ["distance"] if abs(distances[place]) > rules.distance else []
         flags += ["robust_z"] if z is not None and abs(z) > rules.z else []
-        p_of_x, p_of_y, of_x, of_y, distance = (float(values[place]) for values in (p_x, p_y, delta_x, delta_y, distances))
-        found.append(Anchor(item, p_of_x, p_of_y, of_x, of_y, distance, z, flags))
+        p_of_x, p_of_y, of_x, of_y = (float(values[place]) for values in (p_x, p_y, delta_x, delta_y))
+        found.append(Anchor(item, p_of_x, p_of_y, of_x, of_y, distances[place], z, flags))
     return Drift(slope, intercept, r, found)
+
+
+def delta(p: Floats) -> Floats:
+    found: Floats = 13 + 4 * stats.norm.ppf(1 - p)
+    return found
+
+
+def distance(slope: float, intercept: float, x: float, y: float) -> float:
+    """From the line, at right angles; above 0 where the item is harder on Y than the line says."""
+    return float((y - slope * x - intercept) / math.sqrt(slope**2 + 1))
 
 
 def _axis(x: Floats, y: Floats) -> tuple[float, float, float]:

@@ -18,6 +18,7 @@ from testing_platform.scoring.analysis.refusals import CannotSay
 from testing_platform.scoring.analysis.sheets import Floats, Sheet, Whole
 
 SAME = 1e-12  # shares closer than this are one share that was rounded
+FURTHEST = 60.0  # theta at which every curve has come to its end
 GRID = np.linspace(-4, 4, 41)  # where the curves of the anchor are compared, weighed as normal(0, 1)
 
 
@@ -211,6 +212,8 @@ def best_degree(scores: Whole, most: int, highest: int = 6) -> int:
     """The number of moments with the least information criterion of Akaike (1974)."""
     counts = np.bincount(scores, minlength=most + 1)
     degrees = range(1, min(highest, int(np.count_nonzero(counts)) - 1) + 1)
+    if not degrees:
+        raise CannotSay(why="level-scores")
     return min(degrees, key=lambda degree: 2 * degree - 2 * float(counts @ np.log(smoothed(scores, most, degree))))
 
 
@@ -318,14 +321,24 @@ def _some(items: irt.Items, places: list[int]) -> irt.Items:
 
 
 def true_score(x: irt.Items, y: irt.Items) -> Curve:
-    """Kolen & Brennan, section 6.5: the theta whose expected score on X is x, and its expected score on Y; both on one scale."""
+    """Kolen & Brennan, section 6.5: the theta whose expected score on X is x, and its expected score on Y; both on one scale.
+
+    Scores that no theta is expected to have, where an item falls with theta, lie on a line to the end of the scale (Kolen 1981).
+    """
+    most_x, most_y = len(x.a), len(y.a)
+
+    def expected(of: irt.Items, theta: float) -> float:
+        return float(of.right(np.array([theta])).sum())
+
+    (low_x, high_x), (low_y, high_y) = ((expected(of, -FURTHEST), expected(of, FURTHEST)) for of in (x, y))
 
     def worth(score: float) -> float:
-        most = len(x.a)
-        if not 0 < score < most:
-            return 0.0 if score <= 0 else float(len(y.a))
-        theta = optimize.brentq(lambda at: float(x.right(np.array([at])).sum()) - score, -60, 60, xtol=1e-12)
-        return float(y.right(np.array([theta])).sum())
+        if score <= low_x:
+            return low_y * score / low_x if low_x > 0 else 0.0
+        if score >= high_x:
+            return most_y - (most_y - high_y) * (most_x - score) / (most_x - high_x) if high_x < most_x else float(most_y)
+        theta = optimize.brentq(lambda at: expected(x, at) - score, -FURTHEST, FURTHEST, xtol=1e-12)
+        return expected(y, theta)
 
     return lambda scores: np.array([worth(float(score)) for score in scores])
 
@@ -405,7 +418,12 @@ def _bootstrap(method: Method, x: Scores, y: Scores, weight: float, smooth: int 
 
 def carried(curve: Curve, cut: int, most: int) -> CarriedCut:
     worth = float(curve(np.array([float(cut)]))[0])
-    return CarriedCut(cut, worth, min(most + 1, max(0, math.ceil(worth - 1e-9))))
+    return CarriedCut(cut, worth, reached(worth, most))
+
+
+def reached(worth: float, most: int) -> int:
+    """The lowest whole score that is not below it; one more than there are where none is."""
+    return min(most + 1, max(0, math.ceil(worth - 1e-9)))
 
 
 def equate(

@@ -185,9 +185,19 @@ def test_what_cannot_be_equated_is_refused(x, y, anchor, method, cut, why):
     assert refused.value.facts["why"] == why
 
 
+@pytest.mark.parametrize("method", [Method.STOCKING_LORD, Method.HAEBARA])
+def test_items_that_fall_with_ability_leave_no_score_without_its_worth(x, y, method):
+    """As those with a wrong key do: nobody, however able or unable, is then expected to have all or none right."""
+    answers = x.answers.copy()
+    answers[:, 20:23] = 3 - answers[:, 20:23]
+    found = ys(equate(sheet_of(answers, [2] * ITEMS, options="01"), y, ANCHOR, method))
+    assert [found[0], found[-1]] == pytest.approx([0, ITEMS], abs=1e-9)
+    assert (np.diff(found) >= 0).all()
+
+
 def test_level_scores_and_too_many_moments_are_refused():
     level = sheet_of([[2, 1]] * 9, [2, 2], options="01")
-    for method, smooth in ((Method.LINEAR, None), (Method.EQUIPERCENTILE, 3)):
+    for method, smooth in ((Method.LINEAR, None), (Method.EQUIPERCENTILE, 3), (Method.EQUIPERCENTILE, 0)):
         with pytest.raises(CannotSay):
             equate(level, level, [], method, smooth=smooth)
 
