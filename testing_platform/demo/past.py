@@ -8,11 +8,12 @@ import math
 import random
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,7 +25,7 @@ from testing_platform.accounts import service as accounts
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.rules import Role
 from testing_platform.db import Database, Statement, stamp
-from testing_platform.delivery import facility
+from testing_platform.delivery import facility, lines
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.answers import Answers, Batch, EventIn
 from testing_platform.delivery.models import Attempt
@@ -146,8 +147,17 @@ class Sitting:
         return next((event.option for _, event in reversed(self.sent) if event.slot == slot and event.state == "answered"), None)
 
 
-def sitting(items: list[Item], chance: random.Random, time_allowed: timedelta) -> Sitting:
-    """Answer the items from first to last, look again at what was flagged or passed over, hand in."""
+def taken_over(source: Sitting) -> dict[int, str | None]:
+    """What the planted copier takes over from the other of the household, by slot."""
+    chance = random.Random(f"{PLAN['seed']} copied")
+    slots = sorted({event.slot for _, event in source.sent})
+    return {slot: source.chosen(slot) for slot in slots if chance.random() < PLAN["copied"]["share"]}
+
+
+def sitting(
+    items: list[Item], chance: random.Random, time_allowed: timedelta, copied: Mapping[int, str | None] = MappingProxyType({})
+) -> Sitting:
+    """Answer the items from first to last, look again at what was flagged or passed over, hand in. `copied`: what is another's answer."""
     rule = PLAN["answering"]
     ability = chance.gauss(0, rule["ability"])
     pace = math.exp(chance.gauss(0, PLAN["pace"]["between"]))
@@ -164,6 +174,7 @@ def sitting(items: list[Item], chance: random.Random, time_allowed: timedelta) -
 
     for item in items:
         option, began = _option(item, ability, chance), now
+        option = copied.get(item.slot, option)
         now += item.seconds * pace * math.exp(chance.gauss(0, PLAN["pace"]["within"]))
         if option is None or chance.random() < rule["skip_at_first"]:
             if chance.random() < 0.6:
@@ -234,6 +245,9 @@ class Day:
     items: list[Item]
     time_limit: timedelta
     late_grace: timedelta
+    secret: bytes
+    # What each has done so far, by the candidate's number.
+    tests: dict[int, Sitting] = field(default_factory=dict)
 
 
 @dataclass
@@ -265,7 +279,9 @@ class Taker:
         began = max(at, place.window.opens_at) + timedelta(seconds=chance.uniform(20, 200))
         yield began, self._begin
         allowed = Clock(self.day.time_limit, multiplier(self.who.settings)).time_allowed
-        test = self.test = sitting(self.day.items, chance, allowed)
+        source, copier = PLAN["copied"]["households"][0]
+        copied = taken_over(self.day.tests[source]) if self.who.number == copier else {}
+        test = self.test = self.day.tests[self.who.number] = sitting(self.day.items, chance, allowed, copied)
         for first in range(0, len(test.sent), PLAN["batch"]):
             batch = test.sent[first : first + PLAN["batch"]]
             yield began + batch[-1][0], self._say([event for _, event in batch])
@@ -310,6 +326,10 @@ class Taker:
 
     def _begin(self, now: datetime) -> None:
         attempts.begin(self.day.session, self._sure, f"past-{self.who.number}", now)
+        household = next((one for one in PLAN["copied"]["households"] if self.who.number in one), [self.who.number])
+        # The documentation's network: a made-up household has one of its own.
+        line = lines.line_of(self.day.secret, self._sure.session.administration_id, f"2001:db8:{household[0]:x}::1")
+        lines.note(self.day.session, self._sure, line, now)
 
     def _say(self, events: list[EventIn]) -> Callable[[datetime], None]:
         def send(now: datetime) -> None:
@@ -422,6 +442,7 @@ def _announce(session: Session, db: Database, settings: Settings, now: datetime)
         items=answerable(bank[code] for code in setup.read("form_a.toml")["items"]),
         time_limit=form.time_limit,
         late_grace=attempts.TestDay.of(content["test_day"]).late_grace,
+        secret=settings.secret,
     )
     return day, administration
 

@@ -17,7 +17,7 @@ from testing_platform.audit import service as audit
 from testing_platform.audit.models import AuditEntry
 from testing_platform.bus import Event, open_database
 from testing_platform.db import Base
-from testing_platform.delivery import jobs, rules
+from testing_platform.delivery import jobs, lines, rules
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.models import Attempt, NoShow, Response
 from testing_platform.demo import past, setup
@@ -27,6 +27,7 @@ from testing_platform.notices.models import Notice
 from testing_platform.scoring import analyses, rulings
 from testing_platform.scoring import service as scoring
 from testing_platform.scoring.analysis.dif import dif
+from testing_platform.scoring.analysis.similarity import similarity
 from testing_platform.scoring.impact_models import Demographics
 from testing_platform.scoring.rules import Ruling
 from testing_platform.scoring.rulings_views import OF_THE_KEY
@@ -257,6 +258,18 @@ def test_one_item_is_harder_for_men_than_for_equally_able_women_and_nobody_knew_
     found = dif(replace(sheet, groups={"sex": sexes}), "sex", "F", "M", purify=True)
     assert found.enough
     assert [(item.item, item.delta < -1.5) for item in found.items if item.ets == "C"] == [(PLAN["groups"]["planted"], True)]
+
+
+def test_of_the_households_one_shares_more_answers_than_two_who_work_alone_and_no_other(session, administration, sheets):
+    sheet, _columns = analyses.laid_out(session, administration, scoring.form_entries(session, administration), sheets)
+    numbers = {one.id: one.person.candidate_number for one in taken_then(session)}
+    shared = [[numbers[one] for one in sorted(group)] for group in lines.shared(session, administration.id)]
+    planned = [[f"C-1229-{number}" for number in one] for one in PLAN["copied"]["households"]]
+    assert sorted(map(sorted, shared)) == sorted(planned)
+    found = similarity(replace(sheet, candidates=tuple(numbers[one.id] for one in taken_then(session))), len(shared), shared).top
+    assert [found[0].a, found[0].b] == planned[0]
+    assert found[0].adjusted < 1e-4
+    assert min(pair.adjusted for pair in found[1:]) > 0.05
 
 
 def test_the_slip_contradicts_the_item_s_own_rationale_and_is_in_no_other_form(session, administration):
