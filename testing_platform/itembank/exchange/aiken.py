@@ -12,17 +12,27 @@ from testing_platform.itembank.exchange.sentences import tell
 FORMAT = "aiken"
 OPTION = re.compile(r"\A\s*([A-Za-z])[.)](.*)\Z")
 ANSWER = re.compile(r"\A\s*ANSWERS?\s*:(.*)\Z", re.IGNORECASE)
+# Not Aiken's own, but widely written: why the answer is right, in the lines below it.
+EXPLANATION = re.compile(r"\A\s*(?:EXPLANATION|RATIONALE|FEEDBACK)\s*:(.*)\Z", re.IGNORECASE)
 LOOKS_LIKE = re.compile(r"^[ \t]*ANSWERS?[ \t]*:[ \t]*[A-Za-z][ \t]*$", re.IGNORECASE | re.MULTILINE)
 
 
 def pieces(text: str) -> Iterator[list[str]]:
-    """Lines up to and with an answer; a new question after options without an answer begins a new piece."""
+    """Lines up to and with an answer and its explanation; a new question after options without an answer begins a new piece."""
     piece: list[str] = []
-    blank = offered = False
+    blank = offered = answered = explained = False
     for line in text.split("\n"):
         if not line.strip():
             blank = True
             continue
+        if answered:
+            explained = EXPLANATION.match(line) is not None or (explained and not blank)
+            if explained:
+                piece.append(line)
+                blank = False
+                continue
+            yield piece
+            piece, offered, answered = [], False, False
         marked = OPTION.match(line) is not None
         if blank and offered and not marked and not ANSWER.match(line):
             yield piece
@@ -31,9 +41,7 @@ def pieces(text: str) -> Iterator[list[str]]:
         # What looks like an option in the first line is the question.
         offered = offered or (marked and bool(piece))
         piece.append(line)
-        if ANSWER.match(line):
-            yield piece
-            piece, offered = [], False
+        answered = ANSWER.match(line) is not None
     if piece:
         yield piece
 
@@ -49,12 +57,12 @@ def read(text: str, name: str, reading: Reading) -> Iterator[Draft | Skip]:
 
 
 def read_question(piece: list[str], identifier: str, name: str, reading: Reading, position: int) -> Draft:
-    answer = ANSWER.match(piece[-1])
+    at, answer = next(((at, found) for at, line in enumerate(piece) if (found := ANSWER.match(line))), (0, None))
     if answer is None:
         raise Unfit(tell("no-key-line"))
     stem: list[str] = []
     options: list[tuple[str, list[str]]] = []
-    for line in piece[:-1]:
+    for line in piece[:at]:
         marked = OPTION.match(line)
         expected = chr(ord(options[-1][0]) + 1) if options else None
         # The first line is the question, even if it begins like an option: A. Smith calls …
@@ -90,5 +98,6 @@ def read_question(piece: list[str], identifier: str, name: str, reading: Reading
         stem=cleaner.clean(markup.plain("\n".join(stem))),
         choices=choices,
         correct=(key,),
+        rationale=" ".join(EXPLANATION.sub(r"\1", line).strip() for line in piece[at + 1 :]),
         position=position,
     )

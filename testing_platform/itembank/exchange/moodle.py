@@ -4,19 +4,22 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from decimal import Decimal
+from html import escape
 from typing import Any
 
 from testing_platform.itembank.exchange import keys
 from testing_platform.itembank.exchange.drafts import Choice, Draft, Kind, Mapping, Skip, Unfit, number
 from testing_platform.itembank.exchange.markup import by_format
-from testing_platform.itembank.exchange.qti import Reading
+from testing_platform.itembank.exchange.qti import Reading, Writer
 from testing_platform.itembank.exchange.safety import (
     LIMITS,
+    TAGS,
     Cleaner,
     child,
     children,
     from_base64,
     joined,
+    local,
     picture_from,
     says_something,
     text_of,
@@ -63,7 +66,11 @@ def title_of(question: ET.Element) -> str:
 def text_in(element: ET.Element | None) -> str:
     """The words of an element that holds a `text`, or is one."""
     inner = child(element, "text")
-    return text_of(inner if inner is not None else element)
+    held = inner if inner is not None else element
+    # Some makers forget that markup is written in letters there.
+    if held is not None and any(local(each.tag) in TAGS for each in held):
+        return Writer().inner(held)
+    return text_of(held)
 
 
 def html_in(element: ET.Element | None, inherited: str = "html") -> str:
@@ -91,12 +98,18 @@ def cleaner_of(question: ET.Element, name: str, reading: Reading) -> Cleaner:
     return Cleaner(reading.files.source(name), resolve)
 
 
+def old_picture(question: ET.Element) -> str:
+    """Moodle 1.9 kept one picture beside the text, and showed it below."""
+    letters, name = text_of(child(question, "image_base64")).strip(), text_of(child(question, "image")).strip()
+    return f'<p><img src="{f"data:image/png;base64,{letters}" if letters else escape(name)}"></p>' if letters or name else ""
+
+
 def read_question(question: ET.Element, kind: str, identifier: str, category: str, name: str, reading: Reading, position: int) -> Draft:
     if kind not in ("multichoice", "truefalse", "multichoiceset"):
         raise Unfit(tell("another-kind", kind=kind) if kind else tell("without-a-type"))
     cleaner = cleaner_of(question, name, reading)
     said = child(question, "questiontext")
-    stem = cleaner.clean(html_in(said))
+    stem = cleaner.clean(html_in(said) + old_picture(question))
     if not says_something(stem):
         raise Unfit(tell("no-text"))
     inherited = (said.get("format") if said is not None else None) or "html"

@@ -39,6 +39,7 @@ MATCH = {"match_correct", "cc2_match", "cc2_match_basic"}
 MAP = {"map_response", "cc2_map_response"}
 # Left out of what a candidate sees, and not a loss: feedback that a selection test never shows, and texts for others.
 LEFT_OUT = {"choiceInteraction", "stylesheet", "feedbackBlock", "feedbackInline", "modalFeedback", "catalogInfo", "apipAccessibility", "infoControl", "companionMaterialsInfo"}  # fmt: skip
+DIRECTIONS = ("rtl", "ltr")
 MARKUP = re.compile(r"</?[A-Za-z][^<>]*>")
 # Marks of our own in what `write_qti` writes: a block that stands around bare text for QTI's sake alone, the rationale among what scorers see,
 # and the namespace of what a package says about an item beside QTI.
@@ -104,12 +105,15 @@ def read_item(root: ET.Element, name: str, reading: Reading, hint: str = "", met
     notes: list[Said] = []
     response, question = declared(root, interaction)
     told = feedback_of(root)
-    choices = tuple(choice_of(element, told, cleaner) for element in children(interaction, "simpleChoice"))
+    written = (body.get("dir") or "").strip().lower()
+    choices = tuple(directed(choice_of(element, told, cleaner), written) for element in children(interaction, "simpleChoice"))
     key = key_of(root, response, question)
     stimulus, passages = stimulus_of(root, body, name, reading)
     stem = cleaner.clean(Writer(passages).stem(body, interaction))
     if not says_something(stem):
         raise Unfit(tell("no-text"))
+    if written in DIRECTIONS:
+        stem = f'<div dir="{written}">{stem}</div>'
     if any(True for _ in descendants(root, "modalFeedback", "feedbackBlock", "feedbackInline")):
         notes.append(tell("feedback-not-shown"))
     limit = question.limit
@@ -125,7 +129,7 @@ def read_item(root: ET.Element, name: str, reading: Reading, hint: str = "", met
         choices=choices,
         correct=key.correct,
         mapping=key.mapping,
-        shuffle=(interaction.get("shuffle") or "").strip() in ("true", "1"),
+        shuffle=says_yes(interaction, "shuffle"),
         max_choices=1 if question.single else limit,
         language=language_of(root) or language_of(body),
         stimulus=stimulus,
@@ -183,8 +187,13 @@ def renamed(draft: Draft, names: dict[str, str]) -> Draft:
     return replace(draft, choices=choices, correct=tuple(names[name] for name in draft.correct), mapping=mapping)
 
 
+def says_yes(element: ET.Element, name: str) -> bool:
+    """XML's `true` and `1`, in whatever letters makers write them."""
+    return (element.get(name) or "").strip().lower() in ("true", "1")
+
+
 def refuse_what_moves(root: ET.Element) -> None:
-    if (root.get("adaptive") or "").strip() in ("true", "1"):
+    if says_yes(root, "adaptive"):
         raise Unfit(tell("adaptive"))
     if any(True for _ in descendants(root, "templateDeclaration", "templateProcessing", "templateBlock", "templateInline")):
         raise Unfit(tell("templated"))
@@ -310,9 +319,14 @@ def choice_of(element: ET.Element, told: dict[str, str], cleaner: Cleaner) -> Ch
     return Choice(
         identifier=identifier,
         html=html,
-        fixed=(element.get("fixed") or "").strip() in ("true", "1"),
+        fixed=says_yes(element, "fixed"),
         rationale=" ".join(" ".join(feedback).split()),
     )
+
+
+def directed(choice: Choice, written: str) -> Choice:
+    """An option as the body that it stands in is written: from right to left, say."""
+    return replace(choice, html=f'<div dir="{written}">{choice.html}</div>') if written in DIRECTIONS else choice
 
 
 def language_of(element: ET.Element) -> str:
@@ -348,8 +362,8 @@ class Writer:
     def _element(self, element: ET.Element) -> Iterator[str]:
         name = local(element.tag)
         if element is self.interaction:
-            for prompt in children(element, "prompt"):
-                yield f"<div>{self.inner(prompt)}</div>"
+            prompts = (self.inner(prompt) for prompt in children(element, "prompt"))
+            yield from (f"<div>{prompt}</div>" for prompt in prompts if prompt)
             return
         if name == VERBATIM_TAG:
             text = text_of(element)

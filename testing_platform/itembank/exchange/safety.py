@@ -272,6 +272,9 @@ PIECE = 65_536
 XML_ENTITIES = {"amp", "lt", "gt", "quot", "apos"}
 # What was written inside <![CDATA[…]]>: many makers put HTML there.
 VERBATIM_TAG = "cdata"
+# Where the names lead that makers copy into the first lines of QTI 1.2, MathML and SVG (`<!DOCTYPE questestinterop SYSTEM "ims_qtiasiv1p2p1.dtd">`).
+# Such a line defines nothing and is never looked up; with definitions of its own, or any other address, the file is refused.
+COPIED_DOCTYPE = re.compile(r"(https?://www\.(w3|imsglobal)\.org/[\w./-]*|ims_\w{1,40}\.dtd)?")
 
 
 def encoding_of(data: bytes) -> tuple[str, int]:
@@ -354,7 +357,7 @@ class _Tree:
 
 
 def parse_xml(data: bytes, shown: str, limits: Limits = LIMITS) -> ET.Element:
-    """The root. Refuses document type definitions and entities; `shown` names the file in the refusal."""
+    """The root. Refuses entities and document type definitions, but for a line that defines nothing; `shown` names the file in the refusal."""
     try:
         return _parsed(xml_text(data), limits)
     except DTDForbidden as problem:
@@ -389,9 +392,15 @@ def _letter(found: re.Match[str]) -> str:
     return "".join(f"&#{ord(letter)};" for letter in html5[f"{found[1]};"])
 
 
+def _doctype(name: str, system: str | None, public: str | None, defines: int) -> None:
+    if defines or not COPIED_DOCTYPE.fullmatch(system or ""):
+        raise DTDForbidden(name, system, public)
+
+
 def _parsed(pieces: Iterable[str], limits: Limits) -> ET.Element:
     tree = _Tree(limits)
     parser = XMLParser(target=tree, forbid_dtd=True)
+    parser.parser.StartDoctypeDeclHandler = _doctype
     parser.parser.StartCdataSectionHandler = lambda: tree.start(VERBATIM_TAG, {})
     parser.parser.EndCdataSectionHandler = lambda: tree.end(VERBATIM_TAG)
     for piece in pieces:
@@ -432,8 +441,16 @@ SCRIPT = re.compile(
 )
 HANDLER = re.compile(r"<[a-z][^<>]*?[\s\"'/]on[a-z]{3,30}\s*=", re.IGNORECASE)
 QUOTED = re.compile(r"\"[^\"<>]*\"|'[^'<>]*'")
+# What stands inside these is for machines: a formula's source in another notation, a style sheet.
+UNSAID = {"script", "style", "annotation", "annotation-xml"}
 PLAYED = re.compile(r"<\s*(audio|video|object|embed|iframe|applet|form|input|select|textarea|button|canvas)\b", re.IGNORECASE)
+# A link to something that came along with the item, not to a page of the web or a place in the text.
+FILE_LINK = re.compile(r"<\s*a\b[^>]*?\shref\s*=\s*[\"']?\s*(?!#|//|[a-z][a-z0-9+.-]*:|[\"'>\s])([^\"'>\s]+)", re.IGNORECASE)
 PICTURE = re.compile(r"<img\b[^>]*>")
+# Pictures that are written into the text: as letters in an address, and as a drawing.
+WRITTEN_PICTURE = re.compile(r"data:image/[a-z+.-]+;base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
+DRAWING = re.compile(r"<svg\b(?P<head>[^>]*)>.*?</svg\s*>", re.DOTALL | re.IGNORECASE)
+DRAWING_TITLE = re.compile(r"<title\b[^>]*>([^<]*)</title", re.IGNORECASE)
 ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"')
 RENAMED = (("<b>", "<strong>"), ("</b>", "</strong>"), ("<i>", "<em>"), ("</i>", "</em>"))
 HEADING = re.compile(r"<(/?)h[1-6](?: [^>]*)?>")
@@ -447,7 +464,9 @@ def tidy(html: str) -> str:
     def attribute(tag: str, name: str, value: str) -> str | None:
         return None if (tag, name) == ("img", "src") and not PICTURE_NAME.fullmatch(value) else value
 
-    cleaned = nh3.clean(html, tags=TAGS, attributes=ATTRIBUTES, attribute_filter=attribute, url_schemes=set(), link_rel=None)
+    cleaned = nh3.clean(
+        html, tags=TAGS, clean_content_tags=UNSAID, attributes=ATTRIBUTES, attribute_filter=attribute, url_schemes=set(), link_rel=None
+    )
     return PICTURE.sub(lambda found: found[0] if 'src="' in found[0] else "", plain_marks(cleaned)).strip()
 
 
@@ -466,24 +485,42 @@ class Cleaner:
     resolve: Resolver
     limits: Limits = LIMITS
     assets: dict[str, Asset] = field(default_factory=dict)
+    # Addresses that hold their picture, by the short names that stand for them while the text is cleaned.
+    written: dict[str, str] = field(default_factory=dict)
 
     def refuse_scripts(self, html: str) -> None:
         if SCRIPT.search(html) or HANDLER.search(QUOTED.sub("''", html)):
             raise Refused(self.shown, tell("holds-a-script"))
 
+    def lift(self, address: str) -> str:
+        """A picture's own letters are no text: they do not count as such."""
+        return self.written.setdefault(address, f"written-{len(self.written)}")
+
+    def drawing(self, found: re.Match[str]) -> str:
+        """A drawing as the picture that it is."""
+        said = DRAWING_TITLE.search(found[0])
+        title = said[1].replace('"', "&quot;") if said else ""
+        svg = found[0] if "xmlns" in found["head"] else f'<svg xmlns="http://www.w3.org/2000/svg"{found[0][4:]}'
+        address = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+        return f'<img src="{address}" alt="{title}">'
+
     def clean(self, html: str) -> str:
+        self.refuse_scripts(html)
+        html = WRITTEN_PICTURE.sub(lambda found: self.lift(found[0]), DRAWING.sub(self.drawing, html))
         if len(html) > self.limits.fragment or html.count("<") > self.limits.fragment_tags:
             raise Unfit(tell("text-too-long", letters=self.limits.fragment, tags=self.limits.fragment_tags))
-        self.refuse_scripts(html)
         if found := PLAYED.search(html):
             raise Unfit(tell("not-to-be-shown", what=article(found[1].lower())))
+        if found := FILE_LINK.search(html):
+            raise Unfit(tell("links-a-file", path=escapes.unescape(found[1])[:80]))
+        addresses = {name: address for address, name in self.written.items()}
         problems: list[Unfit | Refused] = []
 
         def attribute(tag: str, name: str, value: str) -> str | None:
             if tag != "img" or name != "src":
                 return value
             try:
-                asset = self.resolve(value)
+                asset = self.resolve(addresses.get(value, value))
             except (Unfit, Refused) as problem:
                 problems.append(problem)
                 return None
@@ -491,7 +528,13 @@ class Cleaner:
             return asset.name
 
         cleaned = nh3.clean(
-            html, tags=TAGS, attributes=ATTRIBUTES, attribute_filter=attribute, url_schemes={"data", "http", "https"}, link_rel=None
+            html,
+            tags=TAGS,
+            clean_content_tags=UNSAID,
+            attributes=ATTRIBUTES,
+            attribute_filter=attribute,
+            url_schemes={"data", "http", "https"},
+            link_rel=None,
         )
         if problems:
             raise problems[0]
@@ -512,7 +555,7 @@ def article(word: str) -> str:
 
 def words(html: str) -> str:
     """The text alone, in one line."""
-    return " ".join(escapes.unescape(nh3.clean(html, tags=set())).split())
+    return " ".join(escapes.unescape(nh3.clean(html, tags=set(), clean_content_tags=UNSAID)).split())
 
 
 def says_something(html: str) -> bool:

@@ -88,6 +88,7 @@ SENTENCES = {
     "several-parts": N_("has several parts to answer (%(count)s)"),
     "not-to-choose-from": N_("is of another kind: its answers are not options to choose from"),
     "not-to-be-shown": N_("holds %(what)s, which a test page cannot show"),
+    "links-a-file": N_("has a link to a file (%(path)s), which a test page cannot open"),
     "rules-several-variables": N_("its rules set several variables (%(names)s), and none of them is called SCORE"),
     "rules-no-number": N_("its rules set '%(text)s', which is no number"),
     "rules-act": N_("its rules %(act)s the score, which is not read"),

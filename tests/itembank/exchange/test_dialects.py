@@ -148,6 +148,63 @@ def test_makers_who_add_for_each_option_mean_the_sum(tmp_path):
     assert found.mapping.entries == {"7001": 50, "7002": -10, "7003": 50}
 
 
+BARE = '<!DOCTYPE questestinterop SYSTEM "ims_qtiasiv1p2p1.dtd">'
+
+
+def test_ilias_scores_what_is_left_open_and_shows_pictures_by_their_labels(tmp_path):
+    said = "".join(
+        f'<respcondition continue="Yes"><conditionvar>{test}</conditionvar><setvar action="Add">{value}</setvar></respcondition>'
+        for test, value in [(equal("7001"), 2), (f"<not>{equal('7001')}</not>", 0), (equal("7002"), 0), (f"<not>{equal('7002')}</not>", 2)]
+    )
+    made = canvas("MULTIPLE CHOICE QUESTION", TWO, said, "Multiple", '<p>See <img src="il_0_mob_7" alt="sign"></p>', "QUESTIONTYPE")
+    made = made.replace("</mattext></material><response_lid", '</mattext><matimage label="il_0_mob_7" uri="objects/7/a.png"/></material><response_lid')  # fmt: skip
+    (found,) = all_of(package(tmp_path / "pool.zip", {"1_qti.xml": BARE + interop(made), "objects/7/a.png": png()}))
+    assert (found.kind, found.correct, found.mapping.entries) == ("multiple", ("7001",), {"7001": 2, "7002": -2})
+    assert (found.assets[0].alt, found.stem.count("<img")) == ("sign", 1)
+
+
+def test_what_else_stands_for_no_condition_met_before(tmp_path):
+    """As exams made with R say it for OLAT, each condition letting the next one follow."""
+    follows = 'continue="Yes"'
+    rules = gives(f"<and>{equal('7003')}</and><not><or>{equal('7001')}</or></not>", "1", follows) + gives("<other/>", "0", follows)
+    found = one(tmp_path, BARE + interop(canvas("Logical Identifier", THREE, rules, label="qmd_itemtype")))
+    assert (found.kind, found.correct, found.mapping) == ("single", ("7003",), None)
+
+
+def brightspace(grading):
+    counted = [("7001", "D2L_Correct"), ("7002", "D2L_Incorrect"), ("7003", "D2L_Correct")]
+    rules = "".join(
+        f'<respcondition continue="yes"><conditionvar>{equal(option)}</conditionvar><setvar varname="{name}" action="Add">1</setvar></respcondition>'
+        for option, name in counted
+    )
+    declared = "".join(f'<decvar varname="{name}" defaultval="0"/>' for name in ("que_score", "D2L_Correct", "D2L_Incorrect"))
+    total = '<respcondition><setvar varname="que_score" action="Set">D2L_Correct</setvar></respcondition>'
+    made = canvas("Multi-Select", THREE, declared + rules + total, "Multiple", label="qmd_questiontype")
+    own = f'<response_extension xmlns="http://desire2learn.com/xsd/d2lcp_v2p0"><grading_type>{grading}</grading_type></response_extension>'
+    return made.replace("<response_lid", f"{own}<response_lid").replace("qtimetadatafield", "qti_metadatafield")
+
+
+@pytest.mark.parametrize(("grading", "weights"), [("0", None), ("1", {"7001": 1, "7002": -1, "7003": 1}), ("2", {"7001": 1, "7003": 1})])
+def test_brightspace_counts_right_and_wrong_picks(tmp_path, grading, weights):
+    found = one(tmp_path, interop(brightspace(grading)))
+    assert (found.kind, found.correct) == ("multiple", ("7001", "7003"))
+    assert (found.mapping and found.mapping.entries) == weights
+
+
+@pytest.mark.parametrize(
+    ("text", "stem"),
+    [
+        ('<mattext texttype="text/html"><p>Who is <b>first</b>?</p></mattext>', "<div><p>Who is <strong>first</strong>?</p></div>"),
+        ("<mattext>&lt;p&gt;Who&lt;/p&gt;</mattext>", "<div><p>Who</p></div>"),
+        ("<mattext>Who wrote &lt;b&gt; here?</mattext>", "<p>Who wrote &lt;b&gt; here?</p>"),
+        ('<mattext texttype="text/plain">&lt;p&gt;Who&lt;/p&gt;</mattext>', "<p>&lt;p&gt;Who&lt;/p&gt;</p>"),
+    ],
+)
+def test_text_that_makers_do_not_mark_as_the_standard_says(tmp_path, text, stem):
+    made = canvas("multiple_choice_question", TWO, gives(equal("7001")))
+    assert one(tmp_path, interop(made.replace('<mattext texttype="text/html">&lt;p&gt;Pick&lt;/p&gt;</mattext>', text))).stem == stem
+
+
 @pytest.mark.parametrize(
     ("address", "at"),
     [
@@ -225,6 +282,23 @@ def test_moodle_text_formats_entities_and_pictures(tmp_path):
         "<p>Pick <strong>one</strong>:</p><ul><li>x</li><li>y</li></ul>",
     ]
     assert [each.position for each in found] == [0, 1, 2, 3]
+
+
+def test_a_picture_of_old_moodle_stands_below_the_text(tmp_path):
+    letters = base64.b64encode(png()).decode()
+    kept, gone, none = (
+        multichoice((100, "a"), (0, "b")).replace("<shuffle", f"{beside}<shuffle")
+        for beside in (f"<image>a.png</image><image_base64>\n{letters}\n</image_base64>", "<image>a.png</image>", "<image></image>")
+    )
+    found = all_of(written(tmp_path, "q.xml", quiz(kept, gone, none)))
+    assert (found[0].assets[0].data, found[0].stem.startswith("<p>Pick.</p><p><img ")) == (png(), True)
+    assert "did not come along" in found[1].reason
+    assert found[2].stem == "<p>Pick.</p>"
+
+
+def test_moodle_text_whose_markup_is_no_letters(tmp_path):
+    made = multichoice((100, "a"), (0, "b")).replace("<![CDATA[<p>Pick.</p>]]>", "<p>Pick <b>one</b>.</p>")
+    assert one(tmp_path, quiz(made), "q.xml").stem == "<p>Pick <strong>one</strong>.</p>"
 
 
 # GIFT --------------------------------------------------------------------------------------------------------------------------
@@ -305,6 +379,12 @@ def test_aiken_takes_the_good_and_names_what_is_wrong_with_the_rest(tmp_path):
     assert [each.kind for each in found if isinstance(each, Draft)] == ["single", "single", "truefalse"]
     assert found[1].stem == "<p>A. Smith calls. What<br>now?</p>"
     assert ["1 option" in found[2].reason, "ANSWER" in found[3].reason, "names D" in found[4].reason] == [True, True, True]
+
+
+def test_an_explanation_below_an_answer_belongs_to_it(tmp_path):
+    text = "Who?\na) Ann\nb) Ben\nAnswer: b\n\nExplanation: Ben was\nfirst.\n\nAnd who now?\na) Ann\nb) Ben\nAnswer: a\n"
+    first, second = all_of(written(tmp_path, "bank.txt", text))
+    assert (first.rationale, second.stem, second.correct) == ("Ben was first.", "<p>And who now?</p>", ("a",))
 
 
 # Tables ------------------------------------------------------------------------------------------------------------------------

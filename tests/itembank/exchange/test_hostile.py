@@ -27,6 +27,9 @@ PICTURED = item(stem='<p>See <img src="x.svg" alt="x"/></p>')
         (LAUGHS + item(stem="<p>&b;</p>"), "DTD"),
         (EXTERNAL + item(stem="<p>&e;</p>"), "DTD"),
         ('<!DOCTYPE questestinterop SYSTEM "http://example.org/x.dtd"><questestinterop/>', "DTD"),
+        ('<!DOCTYPE assessmentItem SYSTEM "file:///etc/passwd">' + item(), "DTD"),
+        ('<!DOCTYPE assessmentItem SYSTEM "ims_qtiasiv1p2p1.dtd" [<!ENTITY e "x">]>' + item(), "DTD"),
+        ('<!DOCTYPE assessmentItem SYSTEM "http://www.w3.org.example.org/x.dtd">' + item(), "DTD"),
         ((LAUGHS + item()).encode("utf-16"), "DTD"),
         (item(stem='<p onclick="steal()">Who?</p>'), "script or an event handler"),
         (item(stem="<p>Who?<script>steal()</script></p>"), "script or an event handler"),
@@ -77,6 +80,19 @@ def test_pictures(tmp_path, drawn, outcome):
         # What only calls itself a picture is found out when the item asks for it.
         (found,) = all_of(package(tmp_path / "q.zip", {"i.xml": PICTURED.replace("x.svg", "x.pic"), "x.pic": drawn}))
         assert outcome in found.reason
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "<!DOCTYPE assessmentItem>",
+        '<!DOCTYPE assessmentItem PUBLIC "-//W3C//DTD MathML 2.0//EN" "http://www.w3.org/Math/DTD/mathml3/mathml3.dtd">',
+        '<!DOCTYPE assessmentItem SYSTEM "ims_qtiasiv2p1.dtd">',
+    ],
+)
+def test_a_first_line_that_defines_nothing_is_read_over(tmp_path, line):
+    found = one(tmp_path, '<?xml version="1.0"?>' + line + item(stem="<p>Who&nbsp;opens?</p>"))
+    assert found.stem == "<p>Who&nbsp;opens?</p>"
 
 
 def zip_with(tmp_path, name, data=b"x", kind=zipfile.ZIP_DEFLATED, mode=0o100644):

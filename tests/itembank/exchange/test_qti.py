@@ -1,10 +1,12 @@
 """QTI 2.0 to 3.0: the key is what an item's own scoring comes to, and what is not understood is left out with the true reason."""
 
+import base64
 from decimal import Decimal
 
 import pytest
 
 from testing_platform.itembank.exchange.drafts import Draft, Skip
+from testing_platform.itembank.exchange.safety import Refused
 from tests.itembank.exchange.made import MAP, all_of, item, item3, manifest, one, package, png, written
 
 RESPONSE = '<variable identifier="RESPONSE"/>'
@@ -209,6 +211,50 @@ def test_mathml_keeps_its_elements_under_any_prefix(tmp_path):
         item(stem='<p>Is <m:math xmlns:m="http://www.w3.org/1998/Math/MathML"><m:msup><m:mi>c</m:mi><m:mn>2</m:mn></m:msup></m:math>?</p>'),
     )
     assert "<math><msup><mi>c</mi><mn>2</mn></msup></math>" in found.stem
+
+
+def test_a_formula_is_not_said_again_in_the_notation_it_was_written_in(tmp_path):
+    source = '<annotation encoding="TeX">c^2</annotation><annotation-xml><apply><ci>c</ci></apply></annotation-xml>'
+    formula = f'<math xmlns="http://www.w3.org/1998/Math/MathML"><semantics><mi>c</mi>{source}</semantics></math>'
+    found = one(tmp_path, item(options={"A": formula, "B": "b"}))
+    assert found.choices[0].html == "<math><semantics><mi>c</mi></semantics></math>"
+
+
+def test_a_drawing_in_the_text_is_a_picture_of_the_item(tmp_path):
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 2 2"><title>A "square"</title><rect width="2" height="2"/></svg>'
+    found = one(tmp_path, item(stem="<p>Which?</p>", options={"A": drawing, "B": f"<![CDATA[{drawing.replace('rect', 'path')}]]>"}))
+    assert [asset.media_type for asset in found.assets] == ["image/svg+xml"] * 2
+    assert [asset.alt for asset in found.assets] == ['A "square"'] * 2
+    with pytest.raises(Refused, match="script"):
+        one(tmp_path, item(stem=f"<p>Which? {drawing.replace('<rect', '<script>x()</script><rect')}</p>"))
+
+
+def test_a_picture_in_its_own_address_does_not_count_as_text(tmp_path):
+    letters = base64.b64encode(png() + bytes(400_000)).decode()
+    found = one(tmp_path, item(stem=f'<p>See <img src="data:image/png;base64,{letters}" alt="sign"/></p>'))
+    assert (found.assets[0].alt, len(found.assets[0].data)) == ("sign", len(png()) + 400_000)
+
+
+@pytest.mark.parametrize(
+    ("link", "taken"),
+    [
+        ("files/notice.pdf", False),
+        ("@@PLUGINFILE@@/hello.mp3", False),
+        ("https://example.org/x", True),
+        ("#end", True),
+        ("mailto:a@b", True),
+    ],
+)
+def test_a_link_to_a_file_is_more_than_its_words(tmp_path, link, taken):
+    found = one(tmp_path, item(stem=f'<p>Read <a class="x" href="{link}">this</a> first.</p>'))
+    assert isinstance(found, Draft) if taken else f"link to a file ({link})" in found.reason
+
+
+def test_large_letters_and_the_direction_of_the_body_count(tmp_path):
+    found = one(tmp_path, item(shuffle="TRUE").replace("<itemBody>", '<itemBody dir="rtl">'))
+    assert found.shuffle
+    assert (found.stem, found.choices[0].html) == ('<div dir="rtl"><p>What comes first?</p></div>', '<div dir="rtl">Apologize</div>')
+    assert "adaptive" in one(tmp_path, item(attributes='adaptive="True"')).reason
 
 
 def test_fixed_options_language_and_catalogue_come_along(tmp_path):
