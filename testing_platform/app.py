@@ -41,7 +41,16 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
     from testing_platform.proctor import room_views as room
     from testing_platform.proctor import views as proctor
     from testing_platform.scoring import analyses_views as analyses
-    from testing_platform.scoring import api, candidate_views, impact_views, judged_views, results_views, rulings_views, scheduler_views
+    from testing_platform.scoring import (
+        api,
+        candidate_views,
+        equating_views,
+        impact_views,
+        judged_views,
+        results_views,
+        rulings_views,
+        scheduler_views,
+    )
     from testing_platform.scoring import views as scoring
     from testing_platform.web import auditor
     from testing_platform.web import views as web
@@ -61,6 +70,7 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
         pool_views.bp,
         form_views.bp,
         analyses.bp,
+        equating_views.bp,
     ):
         app.register_blueprint(blueprint)
     if settings.demo:

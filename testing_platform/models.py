@@ -11,7 +11,7 @@ from testing_platform.itembank import form_models
 from testing_platform.itembank import models as itembank
 from testing_platform.notices import models as notices
 from testing_platform.proctor import models as proctor
-from testing_platform.scoring import api_models, chooser_models, impact_models
+from testing_platform.scoring import api_models, chooser_models, equating_models, impact_models
 from testing_platform.scoring import models as scoring
 
 metadata = Base.metadata
@@ -23,6 +23,7 @@ __all__ = [
     "bus",
     "chooser_models",
     "delivery",
+    "equating_models",
     "examinations",
     "form_models",
     "impact_models",

@@ -94,6 +94,7 @@ TABLE: dict[str, Line] = {
     "panel.rule": Line(EXPERTS, "panel_item"),
     "score.see": Line(ANALYSTS, "administration"),
     "score.run": Line(ANALYST, "administration"),
+    "equating.keep": Line(ANALYST, "administration"),
     "passing_score.see": Line(ANALYSTS, "administration"),
     "passing_score.propose": Line(ANALYST, "administration"),
     "passing_score.decide": Line(ANALYSTS, "administration"),

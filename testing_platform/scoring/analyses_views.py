@@ -32,26 +32,26 @@ FORMATS = ("xlsx", "pdf")
 
 
 @bp.teardown_request
-def _let_go(_problem: BaseException | None) -> None:
+def let_go(_problem: BaseException | None) -> None:
     """A view with transactions of its own may have ended, refused, while it was reading."""
     if "session" in g:
         g.session.close()
 
 
-def _write(act: Callable[[Session], Any]) -> Any:
+def write(act: Callable[[Session], Any]) -> Any:
     """One short write after the reading and the arithmetic are over."""
     g.session.close()
     with current_app.db.write() as session:  # type: ignore[attr-defined]
         return act(session)
 
 
-def _seen(one: Administration, what: str, **facts: Any) -> None:
+def seen(one: Administration, what: str, **facts: Any) -> None:
     """A page with keys on it was looked at."""
     about, person_id = f"administration:{one.id}", g.person.id
-    _write(lambda session: audit.record(session, f"analysis.{what}", about, g.now, person_id, **facts))
+    write(lambda session: audit.record(session, f"analysis.{what}", about, g.now, person_id, **facts))
 
 
-def _page(template: str, one: Administration, **more: Any) -> str:
+def show(template: str, one: Administration, **more: Any) -> str:
     rail("administrations")
     return render_template(
         f"scoring/analyses/{template}.html",
@@ -64,7 +64,7 @@ def _page(template: str, one: Administration, **more: Any) -> str:
     )
 
 
-def _run(one: Administration) -> ScoreRun | None:
+def run_of(one: Administration) -> ScoreRun | None:
     """The newest scoring with somebody in it."""
     run = service.newest_run(g.session, one)
     return run if run is not None and service.scores(g.session, run) else None
@@ -85,24 +85,24 @@ def _cut(one: Administration, run: ScoreRun) -> tuple[int, bool]:
     return rules.ceiling(Fraction(run.maximum) * Fraction(service.policy_of(one).reference_percent) / 100), False
 
 
-def _shown(template: str, one: Administration, run: ScoreRun, **more: Any) -> str:
+def shown(template: str, one: Administration, run: ScoreRun, **more: Any) -> str:
     from testing_platform.scoring import analyses
 
     current = service.is_current(g.session, one, run, g.now)
-    return _page(template, one, run=run, current=current, thresholds=analyses.Thresholds.of(one), **more)
+    return show(template, one, run=run, current=current, thresholds=analyses.Thresholds.of(one), **more)
 
 
 @bp.get("")
 @allowed("score.see")
 def test(one: Administration) -> Any:
-    run = _run(one)
+    run = run_of(one)
     if run is None:
-        return _page("none", one)
+        return show("none", one)
     from testing_platform.scoring import analyses_plots as plots
 
     figures = _figures(one, run)
     cut, signed = _cut(one, run)
-    return _shown(
+    return shown(
         "test",
         one,
         run,
@@ -118,9 +118,9 @@ def test(one: Administration) -> Any:
 @bp.get("/consistency")
 @allowed("score.see")
 def consistency(one: Administration) -> Any:
-    run = _run(one)
+    run = run_of(one)
     if run is None:
-        return _page("none", one)
+        return show("none", one)
     from testing_platform.scoring import analyses
     from testing_platform.scoring import analyses_plots as plots
 
@@ -130,7 +130,7 @@ def consistency(one: Administration) -> Any:
         found = analyses.at_every_cut(analyses.answered(g.session, one, run))
     except CannotSay as refusal:
         problem = refusal.facts["why"]
-    return _shown(
+    return shown(
         "consistency",
         one,
         run,
@@ -148,9 +148,9 @@ def consistency(one: Administration) -> Any:
 @bp.get("/calibration")
 @allowed("score.see")
 def calibration(one: Administration) -> Any:
-    run = _run(one)
+    run = run_of(one)
     if run is None:
-        return _page("none", one)
+        return show("none", one)
     from testing_platform.scoring import analyses
     from testing_platform.scoring import analyses_plots as plots
 
@@ -172,7 +172,7 @@ def calibration(one: Administration) -> Any:
             }
         except CannotSay as refusal:
             more["problem"] = refusal.facts["why"]
-    return _shown("calibration", one, run, model=model, taken=taken, signed=signed, **more)
+    return shown("calibration", one, run, model=model, taken=taken, signed=signed, **more)
 
 
 def _value(line: "analyses.Line", order: str) -> float:
@@ -196,9 +196,9 @@ def _value(line: "analyses.Line", order: str) -> float:
 @own_transactions
 @allowed("score.see")
 def items(one: Administration) -> Any:
-    run = _run(one)
+    run = run_of(one)
     if run is None:
-        return _page("none", one)
+        return show("none", one)
     from testing_platform.scoring import analyses_plots as plots
 
     figures = _figures(one, run)
@@ -206,7 +206,7 @@ def items(one: Administration) -> Any:
     order = order if order in ORDERS else "slot"
     down, flagged = request.args.get("down") == "yes", request.args.get("show") == "flagged"
     lines = [line for line in figures.lines if line.look or not flagged]
-    page = _shown(
+    page = shown(
         "items",
         one,
         run,
@@ -219,7 +219,7 @@ def items(one: Administration) -> Any:
         flagged=flagged,
         scatter=plots.scatter(figures),
     )
-    _seen(one, "items_seen", run=run.id)
+    seen(one, "items_seen", run=run.id)
     return page
 
 
@@ -227,9 +227,9 @@ def items(one: Administration) -> Any:
 @own_transactions
 @allowed("score.see")
 def item(one: Administration, number: int) -> Any:
-    run = _run(one)
+    run = run_of(one)
     if run is None:
-        return _page("none", one)
+        return show("none", one)
     from testing_platform.scoring import analyses
     from testing_platform.scoring import analyses_plots as plots
 
@@ -239,7 +239,7 @@ def item(one: Administration, number: int) -> Any:
         raise errors.NotFound
     line = figures.lines[at]
     groups = analyses.fifths(figures.answered, line)
-    page = _shown(
+    page = shown(
         "item",
         one,
         run,
@@ -250,12 +250,12 @@ def item(one: Administration, number: int) -> Any:
         before=figures.lines[at - 1].column.slot if at else None,
         after=figures.lines[at + 1].column.slot if at + 1 < len(figures.lines) else None,
     )
-    _seen(one, "item_seen", run=run.id, slot=number)
+    seen(one, "item_seen", run=run.id, slot=number)
     return page
 
 
 def _sure_run(one: Administration) -> ScoreRun:
-    run = _run(one)
+    run = run_of(one)
     if run is None or not service.is_current(g.session, one, run, g.now):
         raise service.ScoresNotCurrent
     return run
@@ -279,7 +279,7 @@ def keep_statistics(one: Administration) -> Any:
             raise service.ScoresNotCurrent
         return analyses.write_statistics(session, kept, newest, figures, person, g.now)
 
-    new = _write(keep)
+    new = write(keep)
     if new:
         flash(
             ngettext("The figures of %(num)s item are in the item bank.", "The figures of %(num)s items are in the item bank.", new),
@@ -298,7 +298,7 @@ def report(one: Administration) -> Any:
     format = request.form.get("format", "")
     if format not in FORMATS:
         raise errors.BadRequest(why="format")
-    run = _run(one)
+    run = run_of(one)
     if run is None:
         raise service.ScoresNotCurrent
     from testing_platform.scoring import analyses
@@ -307,5 +307,5 @@ def report(one: Administration) -> Any:
     made = files.Report(one, run, _figures(one, run), analyses.Thresholds.of(one), *_cut(one, run), service.policy_of(one).small_group)
     content = files.as_xlsx(made) if format == "xlsx" else files.as_pdf(made)
     name = f"analyses-{exports.examination_number(one)}.{format}"
-    _seen(one, "exported", run=run.id, format=format, sha256=files.sha256(content))
+    seen(one, "exported", run=run.id, format=format, sha256=files.sha256(content))
     return Response(content, content_type=files.TYPES[format], headers={"Content-Disposition": f'attachment; filename="{name}"'})

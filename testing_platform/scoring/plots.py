@@ -52,6 +52,14 @@ class Dot:
 
 
 @dataclass(frozen=True)
+class Area:
+    """What lies between two lines, each from left to right."""
+
+    above: Sequence[Point]
+    below: Sequence[Point]
+
+
+@dataclass(frozen=True)
 class Plot:
     low: float
     high: float
@@ -63,6 +71,7 @@ class Plot:
     bars: Sequence[Bar] = ()
     marks: Sequence[Mark] = ()
     dots: Sequence[Dot] = ()
+    areas: Sequence[Area] = ()
     wide: float = 1.0  # of a bar and its gap, in units of x
     ends: dict[str, float] = field(default_factory=dict, init=False)
 
@@ -85,6 +94,9 @@ class Plot:
 
     def path(self, line: Line) -> str:
         return "M" + " L".join(f"{self.x(x)},{self.y(y)}" for x, y in line.points)
+
+    def outline(self, area: Area) -> str:
+        return self.path(Line("", [*area.above, *reversed(area.below)])) + " Z"
 
     @property
     def frame(self) -> dict[str, int]:
@@ -114,9 +126,10 @@ def plot(
     bars: Sequence[Bar] = (),
     marks: Sequence[Mark] = (),
     dots: Sequence[Dot] = (),
+    areas: Sequence[Area] = (),
     x_ticks: Sequence[tuple[float, str]] | None = None,
     wide: float = 1.0,
 ) -> Plot:
     """With round numbers at both axes; upwards from nought where what is below it is no amount."""
     up = ticks(0 if bars else bottom, top)
-    return Plot(low, high, bottom, top, ticks(low, high) if x_ticks is None else x_ticks, up, lines, bars, marks, dots, wide)
+    return Plot(low, high, bottom, top, ticks(low, high) if x_ticks is None else x_ticks, up, lines, bars, marks, dots, areas, wide)

@@ -101,6 +101,8 @@ STATUS = {
     "nothing-to-export": 409,
     "no-printer": 501,
     "faulty-ratings": 422,
+    "no-cut": 409,
+    "anchor-moved": 409,
     "scenario-name-missing": 422,
     "scenario-name-taken": 422,
     "too-many-scenarios": 422,
@@ -270,6 +272,14 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
         "scores-not-current": (
             _("The raw scores are not current"),
             _("The key or the attempts have changed since. Make the raw scores anew, then propose again."),
+        ),
+        "no-cut": (
+            _("There is no passing score to carry over"),
+            _("The earlier administration has none in force, or none that this method reaches. Choose another administration or method."),
+        ),
+        "anchor-moved": (
+            _("This has changed since you looked"),
+            _("An item of the anchor was ruled on, or one of the two administrations was scored anew. Load the page again, then decide."),
         ),
         "nothing-to-decide": (_("Nobody was scored"), _("A passing score needs at least one counting test.")),
         "already-proposed": (_("A proposal waits already"), _("Sign it, or have it taken back, before another is made.")),

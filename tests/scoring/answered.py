@@ -71,11 +71,11 @@ def taken(session, first, row, now):
     )
 
 
-def scored(db, rows, *changes):
-    """The id of an administration whose answers are scored; `changes`: (slot, options) of the key before."""
-    before = clock.now() - timedelta(hours=12)
+def scored(db, rows, *changes, place=make.place, hours=12):
+    """The id of an administration so many hours ago whose answers are scored; `changes`: (slot, options) of the key before."""
+    before = clock.now() - timedelta(hours=hours)
     with db.write() as session:
-        where = make.place(session, before)
+        where = place(session, before)
         first = make.attempt(session, where=where, now=before, state=State.SUBMITTED)
         for row in rows:
             taken(session, first, row, before)

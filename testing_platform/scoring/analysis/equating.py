@@ -124,6 +124,7 @@ def _synthetic(x: Scores, y: Scores, weight: float, gammas: tuple[float, float])
 
 
 def _covariance(scores: Scores) -> float:
+    _moments(scores.total)
     found = float(np.cov(scores.total, scores.anchor)[0, 1])
     if found <= 0:
         raise CannotSay(why="anchor-unrelated")

@@ -1,0 +1,52 @@
+"""The carried passing score as a line beside those of the judges and of chance, for who chooses one and for the record."""
+
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from testing_platform.examinations.models import Administration
+from testing_platform.scoring import rules
+from testing_platform.scoring.equating_models import KeptEquating
+from testing_platform.scoring.models import PassingScoreDecision, ScoreRun
+
+
+def newest(session: Session, administration: Administration) -> KeptEquating | None:
+    chosen = select(KeptEquating).where(KeptEquating.administration_id == administration.id)
+    return session.scalars(chosen.order_by(KeptEquating.number.desc()).limit(1)).first()
+
+
+def holds(session: Session, found: KeptEquating, run: ScoreRun) -> bool:
+    """Whether it is of these scores, and of the passing score that is in force for the earlier ones."""
+    decided = select(PassingScoreDecision.id).where(
+        PassingScoreDecision.run_id == found.earlier_run_id,
+        PassingScoreDecision.cut == found.figures["cut"],
+        PassingScoreDecision.outcome == "approved",
+    )
+    return found.run_id == run.id and session.scalars(decided).first() is not None
+
+
+def told(session: Session, administration: Administration, run: ScoreRun) -> dict[str, Any] | None:
+    """As a decision keeps it; none where none holds."""
+    found = newest(session, administration)
+    if found is None or not holds(session, found, run):
+        return None
+    earlier = session.get_one(Administration, found.earlier_run.administration_id)
+    figures = found.figures
+    return {
+        "number": found.number,
+        "administration": earlier.id,
+        "earlier": earlier.number,
+        "title": earlier.examination.title,
+        "method": found.method,
+        "smooth": found.settings["smooth"],
+        "anchor": len(found.items["anchor"]),
+        "cut": figures["cut"],
+        "maximum": found.earlier_run.maximum,
+        "worth": str(rules.rounded(Fraction(figures["worth"]), 4)),
+        "se": None if figures["se"] is None else str(rules.rounded(Fraction(figures["se"]), 4)),
+        "raw": found.raw,
+        "reason": found.reason,
+        "digest": found.digest,
+    }
