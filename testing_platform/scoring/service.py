@@ -22,7 +22,7 @@ from testing_platform.examinations.models import Administration, Appointment, Te
 from testing_platform.examinations.rules import Window
 from testing_platform.itembank import form_queries
 from testing_platform.itembank.models import FormSlot, ItemVersion
-from testing_platform.scoring import countersign, rules, scenarios
+from testing_platform.scoring import countersign, equated, rules, scenarios
 from testing_platform.scoring.impact_rules import NotCountersigned
 from testing_platform.scoring.models import (
     Key,
@@ -529,6 +529,7 @@ def propose(
     rules.check_cut(cut, found.maximum, shown.lines, inputs, policy)
     stored = shown.told(inputs, policy)
     stored["alternatives"] = scenarios.set_aside(session, found, cut, inputs, against or {})
+    stored["equated"] = equated.told(session, administration, found)
     if standing is not None:
         if not hold_harmless and not taken_back_reason.strip():
             raise rules.ReasonMissing(what="taken_back")

@@ -26,7 +26,7 @@ from testing_platform.itembank.exchange.write_print import pdf_of
 from testing_platform.itembank.models import FormSlot
 from testing_platform.itembank.rules import together
 from testing_platform.itembank.views import rail
-from testing_platform.scoring import countersign, judged, queries, rules, rulings, scenarios, service
+from testing_platform.scoring import countersign, equated, judged, queries, rules, rulings, scenarios, service
 from testing_platform.scoring.again import again
 from testing_platform.scoring.chooser_models import Scenario
 from testing_platform.scoring.models import PassingScoreDecision
@@ -425,6 +425,7 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
         problem=problem.facts | {"code": problem.code} if problem else {},
         below=rules.below(at, weighed.lines, inputs),
         judged=panel,
+        equated=equated.told(g.session, one, found.run),
         other_rates=rules.other_rates(inputs, policy),
         scenarios=_compared(kept, policy),
         against=scenarios.others(g.session, found.run, at, inputs),
@@ -577,6 +578,7 @@ def _decided(one: Administration, found: PassingScoreDecision) -> dict[str, Any]
         "names": queries.names(g.session, people),
         "countersigned": countersign.told(g.session, found),
         "digest": service.decision_digest(found),
+        "equated": found.inputs.get("equated"),
         "alternatives": [
             {"scenario": said, "inputs": rules.Inputs.of(said["inputs"], policy.prior)} for said in found.inputs.get("alternatives", [])
         ],

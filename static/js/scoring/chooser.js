@@ -47,7 +47,8 @@ export function mount(root) {
   const cells = new Map(
     [...rows].map(([cut, row]) => [cut, Object.fromEntries([...row.querySelectorAll("[data-cell]")].map((cell) => [cell.dataset.cell, cell]))]),
   );
-  const reference = [...rows].find(([, row]) => row.querySelector("[data-fixed]"))?.[0];
+  const fixed = (name) => [...rows].find(([, row]) => row.querySelector(`[data-fixed="${name}"]`))?.[0];
+  const [reference, carried] = [fixed("reference"), fixed("carried")];
   const words = Object.fromEntries([...root.querySelectorAll("[data-word]")].map((one) => [one.dataset.word, one.firstElementChild]));
   const picture = root.querySelector(".distribution svg");
   const bars = [...picture.querySelectorAll(".bar")];
@@ -186,6 +187,7 @@ export function mount(root) {
           ready && row.cut === found.point && "point",
           ready && row.cut === found.assured && "assured",
           row.cut === said.minimum && "minimum",
+          row.cut === carried && "carried",
           row.cut === reference && "reference",
           said.capacity !== null && Number(row.interviews) > said.capacity && "capacity",
         ].filter(Boolean),
