@@ -15,6 +15,7 @@ from testing_platform.itembank.exchange.safety import (
     Damaged,
     Files,
     Folder,
+    Oversized,
     Package,
     Pictures,
     Refused,
@@ -134,7 +135,7 @@ class _Reader:
         shown = self.files.source(name)
         try:
             yield from self._file(name, alone=True)
-        except BadEncoding as problem:
+        except (BadEncoding, Oversized) as problem:
             raise Refused(shown, problem.reason) from problem
         except Unfit as problem:
             sign = self._sign(name)

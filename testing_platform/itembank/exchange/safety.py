@@ -93,6 +93,10 @@ class BadEncoding(Damaged):
     """The bytes are not text in the encoding that they name. A lone file of this sort is refused."""
 
 
+class Oversized(Unfit):
+    """A document built to be more than any reader can hold. A lone file of this sort is refused."""
+
+
 # Files -------------------------------------------------------------------------------------------------------------------------
 
 
@@ -304,6 +308,8 @@ def xml_text(data: bytes) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder(name)("strict")
         for at in range(skip, len(data), PIECE):
             piece = decoder.decode(data[at : at + PIECE], final=at + PIECE >= len(data))
+            if "\0" in piece:
+                raise BadEncoding(tell("not-a-text"))
             yield DECLARATION.sub("", piece) if at == skip else piece
     except (UnicodeError, LookupError) as problem:
         raise BadEncoding(tell("not-as-encoded", name=name.upper())) from problem
@@ -340,9 +346,9 @@ class _Tree:
         self._depth += 1
         self._count += 1 + len(attributes)
         if self._depth > self._limits.depth:
-            raise Unfit(tell("too-deep", most=self._limits.depth))
+            raise Oversized(tell("too-deep", most=self._limits.depth))
         if self._count > self._limits.elements:
-            raise Unfit(tell("too-many-elements", most=self._limits.elements))
+            raise Oversized(tell("too-many-elements", most=self._limits.elements))
         return self._builder.start(tag, attributes)
 
     def end(self, tag: str) -> ET.Element:
@@ -443,14 +449,14 @@ HANDLER = re.compile(r"<[a-z][^<>]*?[\s\"'/]on[a-z]{3,30}\s*=", re.IGNORECASE)
 QUOTED = re.compile(r"\"[^\"<>]*\"|'[^'<>]*'")
 # What stands inside these is for machines: a formula's source in another notation, a style sheet.
 UNSAID = {"script", "style", "annotation", "annotation-xml"}
-PLAYED = re.compile(r"<\s*(audio|video|object|embed|iframe|applet|form|input|select|textarea|button|canvas)\b", re.IGNORECASE)
+PLAYED = re.compile(r"<\s*(audio|video|object|embed|iframe|applet|form|input|select|textarea|button|canvas|svg)\b", re.IGNORECASE)
 # A link to something that came along with the item, not to a page of the web or a place in the text.
-FILE_LINK = re.compile(r"<\s*a\b[^>]*?\shref\s*=\s*[\"']?\s*(?!#|//|[a-z][a-z0-9+.-]*:|[\"'>\s])([^\"'>\s]+)", re.IGNORECASE)
+FILE_LINK = re.compile(r"<\s*a\b[^<>]*?\shref\s*=\s*[\"']?\s*(?!#|//|[a-z][a-z0-9+.-]*:|[\"'>\s])([^\"'>\s]+)", re.IGNORECASE)
 PICTURE = re.compile(r"<img\b[^>]*>")
 # Pictures that are written into the text: as letters in an address, and as a drawing.
 WRITTEN_PICTURE = re.compile(r"data:image/[a-z+.-]+;base64,[A-Za-z0-9+/=\s]*", re.IGNORECASE)
-DRAWING = re.compile(r"<svg\b(?P<head>[^>]*)>.*?</svg\s*>", re.DOTALL | re.IGNORECASE)
-DRAWING_TITLE = re.compile(r"<title\b[^>]*>([^<]*)</title", re.IGNORECASE)
+DRAWING, DRAWN = re.compile(r"<svg\b", re.IGNORECASE), re.compile(r"</svg\s*>", re.IGNORECASE)
+DRAWING_TITLE = re.compile(r"<title\b[^<>]*>([^<]*)</title", re.IGNORECASE)
 ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"')
 RENAMED = (("<b>", "<strong>"), ("</b>", "</strong>"), ("<i>", "<em>"), ("</i>", "</em>"))
 HEADING = re.compile(r"<(/?)h[1-6](?: [^>]*)?>")
@@ -496,17 +502,24 @@ class Cleaner:
         """A picture's own letters are no text: they do not count as such."""
         return self.written.setdefault(address, f"written-{len(self.written)}")
 
-    def drawing(self, found: re.Match[str]) -> str:
-        """A drawing as the picture that it is."""
-        said = DRAWING_TITLE.search(found[0])
-        title = said[1].replace('"', "&quot;") if said else ""
-        svg = found[0] if "xmlns" in found["head"] else f'<svg xmlns="http://www.w3.org/2000/svg"{found[0][4:]}'
-        address = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
-        return f'<img src="{address}" alt="{title}">'
+    def drawings(self, html: str) -> Iterator[str]:
+        """The text with each drawing as the picture that it is."""
+        at = 0
+        while (opened := DRAWING.search(html, at)) and (closed := DRAWN.search(html, opened.end())):
+            yield html[at : opened.start()]
+            at = closed.end()
+            svg = html[opened.start() : at]
+            said = DRAWING_TITLE.search(svg)
+            title = said[1].replace('"', "&quot;") if said else ""
+            if "xmlns" not in svg.partition(">")[0]:
+                svg = f'<svg xmlns="http://www.w3.org/2000/svg"{svg[4:]}'
+            address = f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+            yield f'<img src="{address}" alt="{title}">'
+        yield html[at:]
 
     def clean(self, html: str) -> str:
         self.refuse_scripts(html)
-        html = WRITTEN_PICTURE.sub(lambda found: self.lift(found[0]), DRAWING.sub(self.drawing, html))
+        html = WRITTEN_PICTURE.sub(lambda found: self.lift(found[0]), "".join(self.drawings(html)))
         if len(html) > self.limits.fragment or html.count("<") > self.limits.fragment_tags:
             raise Unfit(tell("text-too-long", letters=self.limits.fragment, tags=self.limits.fragment_tags))
         if found := PLAYED.search(html):
@@ -638,6 +651,10 @@ def webp_size(data: bytes) -> tuple[int, ...] | None:
     return wide & 0x3FFF, high & 0x3FFF
 
 
+# What a style takes from elsewhere. A gradient of the drawing's own, `url(#…)`, is no such thing.
+STYLED_FROM = re.compile(r"@import|url\(\s*[\"']?\s*(?!#|data:image/|[\"'\s])", re.IGNORECASE)
+
+
 def check_svg(data: bytes, shown: str, limits: Limits) -> None:
     """An SVG may draw and nothing else."""
     try:
@@ -656,6 +673,8 @@ def check_svg(data: bytes, shown: str, limits: Limits) -> None:
                 raise Refused(shown, tell("picture-with-script"))
             if local(key).lower() in ("href", "src") and address and not address.startswith(("#", "data:image/")):
                 raise Unfit(tell("picture-fetches"))
+        if any(STYLED_FROM.search(said) for said in (*element.attrib.values(), text_of(element) if name == "style" else "")):
+            raise Unfit(tell("picture-fetches"))
         if name in ("foreignobject", "iframe", "audio", "video"):
             raise Unfit(tell("picture-holds-page"))
 
