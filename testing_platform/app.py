@@ -35,6 +35,8 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
     from testing_platform.delivery import workstation
     from testing_platform.examinations import form_views
     from testing_platform.examinations import views as examinations
+    from testing_platform.integrity import referral_views
+    from testing_platform.integrity import views as forensics
     from testing_platform.itembank import export_views, item_views, passage_views, pool_views
     from testing_platform.itembank import views as itembank
     from testing_platform.proctor import api as proctor_api
@@ -71,6 +73,8 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
         form_views.bp,
         analyses.bp,
         equating_views.bp,
+        forensics.bp,
+        referral_views.bp,
     ):
         app.register_blueprint(blueprint)
     if settings.demo:

@@ -7,6 +7,7 @@ from testing_platform.db import Base
 from testing_platform.delivery import models as delivery
 from testing_platform.delivery import lines, orders
 from testing_platform.examinations import models as examinations
+from testing_platform.integrity import models as integrity
 from testing_platform.itembank import form_models
 from testing_platform.itembank import models as itembank
 from testing_platform.notices import models as notices
@@ -27,6 +28,7 @@ __all__ = [
     "examinations",
     "form_models",
     "impact_models",
+    "integrity",
     "itembank",
     "lines",
     "metadata",

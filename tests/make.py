@@ -18,6 +18,8 @@ from testing_platform.delivery.rules import STEPS, State
 from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import Administration, Appointment, Examination, TestSession
 from testing_platform.examinations.rules import Mode, Window
+from testing_platform.integrity import service as leads
+from testing_platform.integrity.rules import Conclusion
 from testing_platform.itembank import form_queries, forms
 from testing_platform.itembank import service as itembank
 from testing_platform.itembank.assembly import blueprint as blueprints
@@ -314,5 +316,18 @@ def everyone(session: Session, now: datetime) -> Everyone:
     found.sessions["released"] = place(session, now)
     found.attempts["released"] = handed_in(session, found.sessions["released"], ITEMS, now)
     found.people["candidate_released"] = found.attempts["released"].person
-    decided(session, found.sessions["released"], 1, now)
+    run = decided(session, found.sessions["released"], 1, now).run
+    # A lead of the session here was referred; on which scores it rests does not matter to who may read it.
+    leads.conclude(
+        session,
+        found.sessions["here"].administration,
+        run,
+        (found.attempts["here"].id, None),
+        Conclusion.REFERRED,
+        "A bell rang.",
+        {},
+        found.people[str(Role.ANALYST)],
+        now,
+        0,
+    )
     return found

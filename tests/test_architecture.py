@@ -19,6 +19,7 @@ ARROWS: dict[str, set[str]] = {
     "delivery": {"audit", "accounts", "notices", "itembank", "examinations"},
     "proctor": {"audit", "accounts", "notices", "itembank", "examinations", "delivery"},
     "scoring": {"audit", "accounts", "notices", "itembank", "examinations", "delivery"},
+    "integrity": {"audit", "accounts", "notices", "itembank", "examinations", "delivery", "proctor", "scoring"},
 }
 # The frame knows who is signed in; the operator's page reads what every process leaves behind.
 WEB = {"audit", "accounts", "notices", "delivery"}

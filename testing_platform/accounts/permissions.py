@@ -20,6 +20,7 @@ PROCTORS = frozenset({Role.PROCTOR, Role.LEAD_PROCTOR})
 ROOM = frozenset({Role.FACILITY_PROCTOR, Role.LEAD_PROCTOR})
 ANALYST = frozenset({Role.ANALYST})
 ANALYSTS = frozenset({Role.ANALYST, Role.APPROVER})
+LEAD_PROCTOR = frozenset({Role.LEAD_PROCTOR})
 SCHEDULER = frozenset({Role.SCHEDULER})
 AUDITOR = frozenset({Role.AUDITOR})
 OPERATOR = frozenset({Role.OPERATOR})
@@ -100,6 +101,12 @@ TABLE: dict[str, Line] = {
     "passing_score.decide": Line(ANALYSTS, "administration"),
     "result.list": Line(ANALYSTS, "administration"),
     "result.letter": Line(ANALYST, "administration"),
+    # forensics: candidates' numbers with their answers, for those who look into them; names for the lead proctor whom one is referred to
+    "forensics.see": Line(ANALYST, "administration"),
+    "forensics.conclude": Line(ANALYST, "administration"),
+    "referral.list": Line(LEAD_PROCTOR),
+    "referral.see": Line(LEAD_PROCTOR, "referred_lead"),
+    "referral.answer": Line(LEAD_PROCTOR, "referred_lead"),
     # item bank: its owners, and those who write, review and check
     "bank.home": Line(BANK),
     "bank.see": Line(BANK, "bank"),

@@ -5,7 +5,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 import xlsxwriter
@@ -77,9 +77,9 @@ def sheets(report: Report) -> Iterable[tuple[str, list[Row]]]:
     test = asdict(figures.test)
     low, high = test.pop("kr20_interval") or (None, None)
     speed = {name: value for name, value in asdict(figures.speed).items() if name != "items"}
-    yield "about", _upright(about)
-    yield "test", _upright(test | {"kr20_low": low, "kr20_high": high})
-    yield "time", _upright(speed)
+    yield "about", upright(about)
+    yield "test", upright(test | {"kr20_low": low, "kr20_high": high})
+    yield "time", upright(speed)
     yield "scores", [{"raw": row.score + credited, **asdict(row)} for row in figures.scores]
     yield "consistency", [_at_cut(row) for row in report.cuts]
     items, options, groups = [], [], []
@@ -105,10 +105,10 @@ def sheets(report: Report) -> Iterable[tuple[str, list[Row]]]:
         "calibration",
         [{"slot": one.slot, **asdict(held)} for one, held in zip(model.columns, model.calibration.items, strict=True)] if model else [],
     )
-    yield "thresholds", _upright(report.thresholds.values)
+    yield "thresholds", upright(report.thresholds.values)
 
 
-def _upright(values: Row) -> list[Row]:
+def upright(values: Row) -> list[Row]:
     return [{"figure": name, "value": value} for name, value in values.items()]
 
 
@@ -119,20 +119,19 @@ def _at_cut(row: AtCut) -> Row:
 
 
 def as_xlsx(report: Report) -> bytes:
+    return book(f"Analyses {exports.examination_number(report.administration)}", report.run.made_at, sheets(report))
+
+
+def book(title: str, made_at: datetime, sheets: Iterable[tuple[str, list[Row]]]) -> bytes:
     """Numbers as numbers, texts as texts: no cell is a formula. The same figures give the same bytes."""
     out = io.BytesIO()
-    book = xlsxwriter.Workbook(
+    made = xlsxwriter.Workbook(
         out, {"in_memory": True, "strings_to_formulas": False, "strings_to_numbers": False, "strings_to_urls": False}
     )
-    book.set_properties(
-        {
-            "title": f"Analyses {exports.examination_number(report.administration)}",
-            "created": report.run.made_at.astimezone(UTC).replace(tzinfo=None),
-        }
-    )
-    head = book.add_format({"bold": True, "bottom": 1})
-    for name, rows in sheets(report):
-        sheet = book.add_worksheet(name)
+    made.set_properties({"title": title, "created": made_at.astimezone(UTC).replace(tzinfo=None)})
+    head = made.add_format({"bold": True, "bottom": 1})
+    for name, rows in sheets:
+        sheet = made.add_worksheet(name)
         columns = list(rows[0]) if rows else []
         for place, column in enumerate(columns):
             sheet.set_column(place, place, max(10, len(column) + 2))
@@ -140,7 +139,7 @@ def as_xlsx(report: Report) -> bytes:
         for number, row in enumerate(rows, 1):
             _write(sheet, number, list(row.values()))
         sheet.freeze_panes(1, 0)
-    book.close()
+    made.close()
     return out.getvalue()
 
 
@@ -164,7 +163,7 @@ def as_pdf(report: Report) -> bytes:
         language=str(get_locale() or "en").replace("_", "-"),
         style=(css / "analyses-print.css").read_text(),
         ink=(css / "analyses-print-chart.css").read_text(),
-        embedded=_embedded,
+        embedded=embedded,
         administration=report.administration,
         run=report.run,
         figures=figures,
@@ -188,5 +187,5 @@ def as_pdf(report: Report) -> bytes:
     return pdf_of(page)
 
 
-def _embedded(picture: str) -> str:
+def embedded(picture: str) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(str(picture).encode()).decode()}"

@@ -21,6 +21,7 @@ STATUS = {
     "sign-in-needed": 401,
     "bad-request": 400,
     "version-moved": 409,
+    "lead-moved": 409,
     "not-now": 409,
     "not-ready": 409,
     "bad-token": 401,
@@ -129,6 +130,10 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
         "sign-in-needed": (_("Please sign in"), _("You are signed out. Sign in again; nothing was lost.")),
         "bad-request": (_("We could not read that"), back),
         "version-moved": (_("This has changed"), _("Someone changed it since you looked. Look again, then decide.")),
+        "lead-moved": (
+            _("Somebody concluded on this lead"),
+            _("It was since you looked. Read what they wrote, then write again if it is still needed. Nothing was changed."),
+        ),
         "not-now": (
             _("This is not possible now"),
             _("The test has moved on since this page was loaded. Go back to your test page to see where it stands."),

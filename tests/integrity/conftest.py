@@ -1,0 +1,3 @@
+from tests.module import app, db, settings
+
+__all__ = ["app", "db", "settings"]
