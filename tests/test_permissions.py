@@ -135,6 +135,7 @@ EXPECTED = {
     "/analyst/administrations/<int:administration_id>/analyses/consistency": ANALYST,
     "/analyst/administrations/<int:administration_id>/analyses/items": ANALYST,
     "/analyst/administrations/<int:administration_id>/analyses/items/<int:number>": ANALYST,
+    "/analyst/administrations/<int:administration_id>/analyses/calibration/statistics": {"analyst"},
     "/analyst/administrations/<int:administration_id>/analyses/items/statistics": {"analyst"},
     "/analyst/administrations/<int:administration_id>/analyses/report": ANALYST,
     "/analyst/administrations/<int:administration_id>/analyses/equating": ANALYST,

@@ -341,7 +341,7 @@ class ItemStatistics(Base):
     median_time: Mapped[timedelta | None]
     # {"group": "A" | "B" | "C"} by the scale of the analysis, where one was made.
     dif: Mapped[dict[str, Any] | None] = mapped_column(NOTHING)
-    # {"model", "a", "b", "c"} of a calibration, where one was made.
+    # {"model", "a", "b", "se_a", "se_b"} of a calibration, where one was made; the scale is that of the administration's candidates.
     irt: Mapped[dict[str, Any] | None] = mapped_column(NOTHING)
 
 

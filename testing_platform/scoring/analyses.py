@@ -278,9 +278,30 @@ def calibrated(found: Answered, model: str, cut: int) -> Calibrated:
 # --- back to the bank ------------------------------------------------------------------------------------------------------------------------
 
 
-def write_statistics(session: Session, administration: Administration, run: ScoreRun, found: Figures, person: Person, now: datetime) -> int:
-    """What this administration showed of its item versions, into the bank. How many rows are new: the same figures are not written twice."""
+def write_statistics(
+    session: Session,
+    administration: Administration,
+    run: ScoreRun,
+    found: Figures,
+    person: Person,
+    now: datetime,
+    model: Calibrated | None = None,
+) -> int:
+    """What this administration showed of its item versions, into the bank, with what a model makes of them if one is given.
+
+    How many rows are new: the same figures are not written twice.
+    """
     n = found.test.n
+    irts = {}
+    if model is not None:
+        for column, held in zip(model.columns, model.calibration.items, strict=True):
+            irts[column.version_id] = {
+                "model": str(model.calibration.model),
+                "a": held.a,
+                "b": held.b,
+                "se_a": held.se_a,
+                "se_b": held.se_b,
+            }
     shown = [
         statistics.Shown(
             version_id=line.column.version_id,
@@ -289,10 +310,13 @@ def write_statistics(session: Session, administration: Administration, run: Scor
             discrimination=None if line.figures.r_rest is None else Decimal(line.figures.r_rest),
             shares={name: option.n / n for name, option in line.figures.options.items()} | {"": line.figures.omit / n},
             median_time=None if line.time.median is None else timedelta(seconds=line.time.median),
+            irt=irts.get(line.column.version_id),
         )
         for line in found.lines
     ]
     new = statistics.keep(session, administration.id, shown, now)
     about: dict[str, Any] = {"run": run.id, "items": len(shown), "new": new}
+    if model is not None:
+        about |= {"model": str(model.calibration.model), "calibrated": len(irts)}
     audit.record(session, "items.statistics_kept", f"administration:{administration.id}", now, person.id, **about)
     return new

@@ -266,18 +266,42 @@ def _sure_run(one: Administration) -> ScoreRun:
 @allowed("score.run")
 def keep_statistics(one: Administration) -> Any:
     """Into the item bank, of the scores as they are now."""
+    run = _sure_run(one)
+    return _put_into_bank(one, run, _figures(one, run), "items")
+
+
+@bp.post("/calibration/statistics")
+@own_transactions
+@allowed("score.run")
+def keep_calibration(one: Administration) -> Any:
+    """The parameters of the model that is shown, into the item bank, beside the figures that they were made of."""
     from testing_platform.scoring import analyses
 
     run = _sure_run(one)
     figures = _figures(one, run)
-    about, person_id, where = one.id, g.person.id, f"/analyst/administrations/{one.id}/analyses/items"
+    model = request.form.get("model", "")
+    if model not in analyses.MODELS or figures.test.n < analyses.Thresholds.of(one).models.calibrate_from:
+        raise errors.BadRequest(why="model")
+    try:
+        found = analyses.calibrated(figures.answered, model, _cut(one, run)[0])
+    except CannotSay as refusal:
+        raise errors.BadRequest(why="model") from refusal
+    return _put_into_bank(one, run, figures, "calibration", found)
+
+
+def _put_into_bank(
+    one: Administration, run: ScoreRun, figures: "analyses.Figures", page: str, model: "analyses.Calibrated | None" = None
+) -> Any:
+    from testing_platform.scoring import analyses
+
+    about, person_id, where = one.id, g.person.id, f"/analyst/administrations/{one.id}/analyses/{page}"
 
     def keep(session: Session) -> int:
         kept, person = session.get_one(Administration, about), session.get_one(Person, person_id)
         newest = service.newest_run(session, kept)
         if newest is None or newest.id != run.id:
             raise service.ScoresNotCurrent
-        return analyses.write_statistics(session, kept, newest, figures, person, g.now)
+        return analyses.write_statistics(session, kept, newest, figures, person, g.now, model)
 
     new = write(keep)
     if new:

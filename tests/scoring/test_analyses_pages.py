@@ -2,16 +2,20 @@
 
 import io
 import re
+from decimal import Decimal
 
 import openpyxl
 import pypdf
 import pytest
 from sqlalchemy import select
 
+from testing_platform import clock
 from testing_platform.accounts.rules import Area, Role
 from testing_platform.audit.models import AuditEntry
 from testing_platform.examinations.models import Administration
-from testing_platform.scoring import analyses
+from testing_platform.itembank import form_queries, statistics
+from testing_platform.itembank.models import ItemStatistics, ItemVersion
+from testing_platform.scoring import analyses, service
 from tests import make
 from tests.scoring.answered import ANSWERS, KEY, command, read, scored
 
@@ -137,6 +141,43 @@ def test_looking_at_keys_and_putting_figures_into_the_bank_are_in_the_trail(db, 
     with db.read() as session:
         acts = set(session.scalars(select(AuditEntry.act).where(AuditEntry.object == f"administration:{plain}")))
     assert {"analysis.items_seen", "analysis.item_seen", "items.statistics_kept"} <= acts
+
+
+def test_a_calibration_goes_into_the_bank_beside_its_figures_and_ends_with_them(db, analyst):
+    number = scored(db, ANSWERS)
+    with db.write() as session:
+        bulletin = session.get_one(Administration, number).examination.bulletin
+        bulletin.content = {**bulletin.content, "policy": {"analysis": {"calibrate_from": 30}}}
+    base = f"/analyst/administrations/{number}/analyses"
+    assert analyst.post(f"{base}/calibration/statistics", data={"model": "no-such"}).status_code == 400
+    assert "Put these parameters into the item bank" in page(analyst, number, "/calibration?model=1pl")
+    assert analyst.post(f"{base}/calibration/statistics", data={"model": "1pl"}).headers["Location"] == f"{base}/calibration"
+    # The same figures again neither write a row nor take the calibration away.
+    analyst.post(f"{base}/items/statistics")
+    with db.read() as session:
+        rows = session.scalars(select(ItemStatistics).where(ItemStatistics.administration_id == number)).all()
+        kept = select(AuditEntry.facts).where(AuditEntry.act == "items.statistics_kept", AuditEntry.object == f"administration:{number}")
+        facts = session.scalars(kept.order_by(AuditEntry.id)).all()
+        one = session.get_one(Administration, number)
+        found = analyses.calibrated(analyses.answered(session, one, service.newest_run(session, one)), "1pl", 3)
+        known = form_queries.known(session, [rows[0].version_id], 1)[rows[0].version_id]
+        item_id = session.get_one(ItemVersion, rows[0].version_id).item_id
+    assert len(rows) == 6
+    assert [(fact["new"], fact.get("calibrated")) for fact in facts] == [(6, 6), (0, None)]
+    first = found.calibration.items[0]
+    assert rows[0].irt == {
+        "model": "1pl",
+        "a": round(first.a, 4),
+        "b": round(first.b, 4),
+        "se_a": round(first.se_a, 4),
+        "se_b": round(first.se_b, 4),
+    }
+    assert (known.irt.a, known.irt.b) == (rows[0].irt["a"], rows[0].irt["b"])
+    assert "on the scale of that test’s candidates" in analyst.get(f"/analyst/bank/items/{item_id}").text
+    # Other figures are of other answers: what was fitted to the old ones is not theirs.
+    with db.write() as session:
+        statistics.keep(session, number, [statistics.Shown(rows[0].version_id, 5, Decimal("0.5"), None, {}, None)], clock.now())
+        assert form_queries.known(session, [rows[0].version_id], 1)[rows[0].version_id].irt is None
 
 
 def test_everything_is_in_one_spreadsheet_with_the_names_of_the_commands(db, analyst, plain, tmp_path):
