@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, special
 
 from testing_platform.scoring.analysis import irt
 from testing_platform.scoring.analysis.refusals import CannotSay
@@ -215,7 +215,7 @@ def best_degree(scores: Whole, most: int, highest: int = 6) -> int:
     degrees = range(1, min(highest, int(np.count_nonzero(counts)) - 1) + 1)
     if not degrees:
         raise CannotSay(why="level-scores")
-    return min(degrees, key=lambda degree: 2 * degree - 2 * float(counts @ np.log(smoothed(scores, most, degree))))
+    return min(degrees, key=lambda degree: 2 * degree - 2 * float(special.xlogy(counts, smoothed(scores, most, degree)).sum()))
 
 
 Shape = Callable[[Whole, int], Floats]
