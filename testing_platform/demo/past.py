@@ -1,4 +1,4 @@
-"""The demo's first administration, weeks ago: everyone has handed in and nothing is scored yet.
+"""The demo's administration of weeks ago: everyone has handed in and nothing is scored yet.
 
 Who the candidates are and what they do follows from a seed alone (`candidates`, `sitting`). Then each act is done through the service that real
 candidates and proctors reach it by, in the order of the instants, in one transaction: the trail reads as if it had been written on that day.
@@ -10,7 +10,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -33,7 +33,7 @@ from testing_platform.delivery.rules import Clock, Step
 from testing_platform.demo import bank as demo_bank
 from testing_platform.demo import setup
 from testing_platform.examinations import service as examinations
-from testing_platform.examinations.models import Administration, Appointment, ProctorAssignment, TestSession
+from testing_platform.examinations.models import Administration, Appointment, Examination, ProctorAssignment, TestSession
 from testing_platform.examinations.rules import Mode, Window, multiplier
 from testing_platform.itembank import service as itembank
 from testing_platform.itembank.models import Bank, Form
@@ -370,24 +370,36 @@ def fill(db: Database, settings: Settings, progress: Callable[[int, int], None] 
         if is_filled(reading):
             return
     now = clock.now()
+    from testing_platform.demo import earlier
+
     with db.write() as session:
+        earlier.fill(session, db, settings, now, lambda done, of: progress(done, 5 * of))
         day, administration = _announce(session, db, settings, now)
-        filed = day.places[0].window.opens_at - timedelta(days=45)
-        chance = random.Random(f"{PLAN['seed']} filing")
-        takers = [Taker(day, who, filed + timedelta(days=chance.uniform(0, 8))) for who in candidates()]
-        acts: list[tuple[datetime, int, Callable[[datetime], object]]] = [
-            (at, n, act) for n, taker in enumerate(takers) for at, act in taker.acts()
-        ]
-        acts += [(place.window.closes_at, len(takers), partial(facility.close, session, place)) for place in day.places]
-        acts.sort(key=lambda one: one[:2])
-        for done, (at, _, act) in enumerate(acts):
-            act(at)
-            if done % 250 == 0:
-                progress(done, len(acts))
-        progress(len(acts), len(acts))
-        for row in session.scalars(select(ProctorAssignment).join(TestSession).where(TestSession.administration_id == administration.id)):
-            row.ended_at = max(place.window.closes_at for place in day.places) + timedelta(hours=4)
+        takers = happen(day, administration, candidates(), PLAN["seed"], lambda done, of: progress(of + 4 * done, 5 * of))
         _take_in_groups(session, administration, takers, max(place.window.closes_at for place in day.places) + timedelta(days=1))
+
+
+def happen(
+    day: Day, administration: Administration, people: Iterable[Candidate], seed: int, progress: Callable[[int, int], None]
+) -> list[Taker]:
+    """All that everybody does, from the application on, in the order of the instants."""
+    session, closed = day.session, max(place.window.closes_at for place in day.places)
+    filed = day.places[0].window.opens_at - timedelta(days=45)
+    chance = random.Random(f"{seed} filing")
+    takers = [Taker(day, who, filed + timedelta(days=chance.uniform(0, 8))) for who in people]
+    acts: list[tuple[datetime, int, Callable[[datetime], object]]] = [
+        (at, n, act) for n, taker in enumerate(takers) for at, act in taker.acts()
+    ]
+    acts += [(place.window.closes_at, len(takers), partial(facility.close, session, place)) for place in day.places]
+    acts.sort(key=lambda one: one[:2])
+    for done, (at, _, act) in enumerate(acts):
+        act(at)
+        if done % 250 == 0:
+            progress(done, len(acts))
+    progress(len(acts), len(acts))
+    for row in session.scalars(select(ProctorAssignment).join(TestSession).where(TestSession.administration_id == administration.id)):
+        row.ended_at = closed + timedelta(hours=4)
+    return takers
 
 
 def _take_in_groups(session: Session, administration: Administration, takers: list[Taker], now: datetime) -> None:
@@ -408,24 +420,36 @@ def _take_in_groups(session: Session, administration: Administration, takers: li
 def _announce(session: Session, db: Database, settings: Settings, now: datetime) -> tuple[Day, Administration]:
     """The examination, the form with its slip, the day and its staff."""
     on = now.astimezone(ZoneInfo(setup.ZONE)).date() - timedelta(days=PLAN["days_ago"])
-    windows = [
-        Window(
-            *(datetime.combine(on, time.fromisoformat(plan[edge]), ZoneInfo(setup.ZONE)).astimezone(UTC) for edge in ("opens", "closes"))
-        )
-        for plan in PLAN["session"]
-    ]
-    opened = windows[0].opens_at
-    examination = setup.announce(session, now, published_at=opened - timedelta(days=50))
+    sessions = [(plan["title"], window_on(on, plan)) for plan in PLAN["session"]]
+    opened = sessions[0][1].opens_at
+    examination = setup.announce(session, now, opened - timedelta(days=50), anew=True)
     setup.fill_people(session, opened - timedelta(days=50))
     form = _miskeyed_form(session, opened - timedelta(days=48))
+    return plan_day(session, db, settings, examination, form, sessions, opened - timedelta(days=47))
+
+
+def window_on(on: date, plan: Mapping[str, Any]) -> Window:
+    opens_at, closes_at = (
+        datetime.combine(on, time.fromisoformat(plan[edge]), ZoneInfo(setup.ZONE)).astimezone(UTC) for edge in ("opens", "closes")
+    )
+    return Window(opens_at, closes_at)
+
+
+def plan_day(
+    session: Session,
+    db: Database,
+    settings: Settings,
+    examination: Examination,
+    form: Form,
+    sessions: Iterable[tuple[str, Window]],
+    planned_at: datetime,
+) -> tuple[Day, Administration]:
+    """The administration with its sessions and who watches them."""
     content = examination.bulletin.content
-    planned_at = opened - timedelta(days=47)
     administration = examinations.plan_administration(session, examination, form, content["test_day"], planned_at)
     places = [
-        examinations.open_session(
-            session, administration, title=plan["title"], mode=Mode.REMOTE, window=window, zone=setup.ZONE, now=planned_at
-        )
-        for plan, window in zip(PLAN["session"], windows, strict=True)
+        examinations.open_session(session, administration, title=title, mode=Mode.REMOTE, window=window, zone=setup.ZONE, now=planned_at)
+        for title, window in sessions
     ]
     proctors = [setup.person_with(session, Role.PROCTOR, n) for n in range(2)] + [setup.person_with(session, Role.LEAD_PROCTOR)]
     for place in places:
@@ -439,7 +463,7 @@ def _announce(session: Session, db: Database, settings: Settings, now: datetime)
         places=places,
         proctors=proctors,
         consents=[{**text, **text["en"]} for text in content["consents"]],
-        items=answerable(bank[code] for code in setup.read("form_a.toml")["items"]),
+        items=answerable(bank[row.version.item.code] for row in form.slots),
         time_limit=form.time_limit,
         late_grace=attempts.TestDay.of(content["test_day"]).late_grace,
         secret=settings.secret,

@@ -1,6 +1,7 @@
 """Fills a data folder through the real services: bank, form, bulletin, an administration that is open now, people."""
 
 import tomllib
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -73,7 +74,8 @@ def check_key(item: dict[str, Any]) -> None:
         raise itembank.FaultyItem(item=item["code"], why="the key is not what the arithmetic gives", value=str(right))
 
 
-def fill_bank(session: Session, now: datetime) -> Bank:
+def fill_bank(session: Session, now: datetime, codes: Collection[str] | None = None) -> Bank:
+    """The bank with all its items, or with these alone."""
     fill_staff(session, now)
     areas = [tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted((DATA / "bank").glob("*.toml"))]
     bank = itembank.open_bank(session, BANK, now, [(area["area"], area["title"]) for area in areas])
@@ -88,6 +90,8 @@ def fill_bank(session: Session, now: datetime) -> Bank:
             for one in area.get("stimulus", [])
         }
         for item in area["item"]:
+            if codes is not None and item["code"] not in codes:
+                continue
             check_key(item)
             kept.append(itembank.keep_item(session, bank, draft(item, area["area"]), stimuli, now, writer))
     demo_bank.settle(session, kept, now)
@@ -142,10 +146,10 @@ def fill(session: Session, settings: Settings) -> None:
     facility.fill_facility(session, settings, open_session(session).administration, now)
 
 
-def announce(session: Session, now: datetime, published_at: datetime | None = None) -> Examination:
-    """The examination under the demo's bulletin, published the first time. The bulletin's days are counted from `now`."""
+def announce(session: Session, now: datetime, published_at: datetime | None = None, *, anew: bool = False) -> Examination:
+    """The newest examination; the first time, or `anew`, under the demo's bulletin. The bulletin's days are counted from `now`."""
     found = session.scalars(select(Examination).order_by(Examination.id.desc())).first()
-    if found is not None:
+    if found is not None and not anew:
         return found
     content = bulletin_content()
     today = now.astimezone(ZoneInfo(ZONE)).date()

@@ -20,13 +20,14 @@ from testing_platform.db import Base
 from testing_platform.delivery import jobs, lines, rules
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.models import Attempt, NoShow, Response
-from testing_platform.demo import past, setup
+from testing_platform.demo import earlier, past, setup
 from testing_platform.examinations.models import Administration, Appointment, ProctorAssignment, TestSession
 from testing_platform.itembank.models import Form, FormSlot
 from testing_platform.notices.models import Notice
-from testing_platform.scoring import analyses, rulings
+from testing_platform.scoring import analyses, results, rulings
 from testing_platform.scoring import service as scoring
 from testing_platform.scoring.analysis.dif import dif
+from testing_platform.scoring.analysis.drift import drift
 from testing_platform.scoring.analysis.similarity import similarity
 from testing_platform.scoring.impact_models import Demographics
 from testing_platform.scoring.rules import Ruling
@@ -319,3 +320,39 @@ def test_a_start_that_is_cut_short_leaves_nothing_half_done(tmp_path):
         assert session.scalar(select(func.count()).select_from(Person)) == 0
         assert not past.is_filled(session)
     opened.close()
+
+
+# ------------------------------------------------------------ and before
+
+
+@pytest.fixture
+def before(session):
+    return session.scalars(select(Administration).join(Form).where(Form.name == earlier.PLAN["form"])).one()
+
+
+def test_nobody_took_both_and_the_earlier_one_is_decided_and_over(session, administration, before):
+    both = {one.name for one in past.candidates()} & {one.name for one in earlier.candidates()}
+    assert not both
+    assert before.examination_id != administration.examination_id
+    decision = scoring.standing_decision(session, before)
+    assert (decision.outcome, decision.cut, decision.run.maximum) == ("approved", earlier.PLAN["decision"]["cut"], 60)
+    outcomes = Counter(scoring.outcomes_of(session, decision.id).values())
+    assert outcomes.total() == earlier.PLAN["candidates"]
+    assert 0.4 < outcomes["PASS"] / outcomes.total() < 0.9
+    assert scoring.differences(session, decision) == []
+    assert not results.letters_due(session)
+
+
+def test_the_item_that_has_become_known_since_stands_out_of_the_anchor(session, administration, before):
+    """As an analyst would see it who had scored the tests: with the form's own key, for nothing is locked yet."""
+    shared = [code for code in earlier.PLAN["items"] if code in CODES]
+    assert len(shared) == 24
+    sheets = []
+    for one in (before, administration):
+        gathered = scoring.gather(session, one, clock.now())
+        sheets.append(analyses.laid_out(session, one, scoring.form_entries(session, one), gathered.sheets)[0])
+    found = {one.item: one for one in drift(*sheets, shared).items}
+    planted = found.pop(earlier.PLAN["drifted"]["item"])
+    assert planted.flags == ["distance", "robust_z"]
+    assert planted.distance < -2
+    assert all(abs(one.distance) < 1.5 for one in found.values())

@@ -1,0 +1,82 @@
+"""The demo's administration of half a year ago, under the bulletin before: scored, decided, and sharing items with the next, so that one can be held against the other.
+
+It comes about as the next one does (`past`), act by act through the services, and is smaller.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from testing_platform.accounts.rules import Role
+from testing_platform.db import Database
+from testing_platform.demo import past, setup
+from testing_platform.examinations.models import Administration
+from testing_platform.itembank import service as itembank
+from testing_platform.scoring import rules, service
+from testing_platform.scoring.models import QualifyingResult
+from testing_platform.settings import Settings
+
+PLAN = setup.read("earlier.toml")
+
+
+def candidates() -> list[past.Candidate]:
+    """The same people at each call; nobody of the next administration is among them."""
+    chance = random.Random(f"{PLAN['seed']} people")
+    taken = {who.name for who in past.candidates()}
+    names = past.PLAN["names"]
+    free = [(given, family) for given in names["given"] for family in names["family"] if f"{given} {family}" not in taken]
+    return [
+        past.Candidate(
+            number=PLAN["first_number"] + n,
+            name=f"{given} {family}",
+            email=f"{given}.{family}@example.org".lower(),
+            phone=f"555-01{chance.randrange(100):02}",
+            external_id=f"A-{41000 + 7 * n}",
+            language="en",
+            basis="PROMOTIONAL" if chance.random() < 0.18 else "OPEN",
+            settings={},
+            session=0,
+            shows=True,
+        )
+        for n, (given, family) in enumerate(chance.sample(free, PLAN["candidates"]))
+    ]
+
+
+def fill(session: Session, db: Database, settings: Settings, now: datetime, progress: Callable[[int, int], None]) -> None:
+    on = now.astimezone(ZoneInfo(setup.ZONE)).date() - timedelta(days=PLAN["days_ago"])
+    window = past.window_on(on, PLAN)
+    announced_at = window.opens_at - timedelta(days=PLAN["announced_days"])
+    # The bulletin counts its days as the next one does.
+    examination = setup.announce(session, window.opens_at + timedelta(days=past.PLAN["days_ago"]), announced_at, anew=True)
+    bank = setup.fill_bank(session, announced_at, PLAN["items"])
+    form = itembank.compose_form(session, bank, PLAN["form"], PLAN["items"], timedelta(minutes=PLAN["minutes"]), announced_at)
+    day, administration = past.plan_day(session, db, settings, examination, form, [(PLAN["title"], window)], announced_at)
+    drifted = PLAN["items"].index(PLAN["drifted"]["item"])
+    day.items[drifted] = replace(day.items[drifted], difficulty=day.items[drifted].difficulty + PLAN["drifted"]["harder"])
+    past.happen(day, administration, candidates(), PLAN["seed"], progress)
+    _decide(session, administration, window.closes_at + timedelta(days=PLAN["decided_days"]))
+
+
+def _decide(session: Session, administration: Administration, now: datetime) -> None:
+    """Key, scores and both signatures. Who passed was told long ago: those letters would hide the mail of today."""
+    said = PLAN["decision"]
+    analyst, approver = (setup.person_with(session, role) for role in (Role.ANALYST, Role.APPROVER))
+    service.lock_key(session, administration, analyst, now)
+    service.run(session, administration, analyst, now)
+    policy = service.policy_of(administration)
+    inputs = rules.Inputs(
+        said["vacancies_now"],
+        said["vacancies_expected"],
+        attend=policy.attend,
+        reach=policy.reach,
+        appointed=policy.appointed,
+        rates_reason=said["rates_reason"],
+    )
+    decision = service.propose(session, administration, analyst, said["cut"], inputs, said["rationale"], now)
+    service.approve(session, decision, approver, now)
+    session.execute(update(QualifyingResult).where(QualifyingResult.decision_id == decision.id).values(mailed_at=now))
