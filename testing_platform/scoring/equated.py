@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from testing_platform.examinations.models import Administration
-from testing_platform.scoring import rules
+from testing_platform.examinations.models import Administration, TestSession
+from testing_platform.scoring import dates, rules
 from testing_platform.scoring.equating_models import KeptEquating
 from testing_platform.scoring.models import PassingScoreDecision, ScoreRun
 
@@ -33,11 +33,15 @@ def told(session: Session, administration: Administration, run: ScoreRun) -> dic
     if found is None or not holds(session, found, run):
         return None
     earlier = session.get_one(Administration, found.earlier_run.administration_id)
+    given = session.scalars(
+        select(TestSession).where(TestSession.administration_id == earlier.id).order_by(TestSession.__table__.c.opens_at).limit(1)
+    ).one()
     figures = found.figures
     return {
         "number": found.number,
         "administration": earlier.id,
         "earlier": earlier.number,
+        "on": str(dates.local_day(given.window.opens_at, given.zone)),
         "title": earlier.examination.title,
         "method": found.method,
         "smooth": found.settings["smooth"],

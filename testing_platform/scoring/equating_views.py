@@ -169,6 +169,7 @@ def _drift_page(one: Administration, problem: str = "", version: int | None = No
         chosen=chosen,
         found=drifted,
         cannot=cannot,
+        taken=len(service.scores(g.session, run)),
         deltas=plots.deltas(drifted, policy) if drifted else None,
         by=queries.names(g.session, {ruling.person_id for ruling in rulings}),
         problem=problem,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal, DecimalException
 from fractions import Fraction
 from typing import Any
@@ -78,6 +79,7 @@ def plainly(value: Any, times: int = 1) -> str:
 
 
 bp.add_app_template_filter(rules.percent, "percent_of")
+bp.add_app_template_filter(date.fromisoformat, "as_day")
 
 
 def _base(one: Administration) -> str:

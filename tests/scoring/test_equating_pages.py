@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 from click.testing import CliRunner
@@ -12,7 +13,7 @@ from sqlalchemy import select
 from testing_platform import cli
 from testing_platform.accounts.rules import Area, Role
 from testing_platform.audit.models import AuditEntry
-from testing_platform.examinations.models import Administration
+from testing_platform.examinations.models import Administration, TestSession
 from testing_platform.itembank.models import Bank, FormSlot
 from testing_platform.scoring import equating_service as equatings
 from testing_platform.scoring import service
@@ -251,7 +252,11 @@ def test_what_is_kept_is_a_line_of_the_chooser_and_stays_with_the_decision(db, a
     _both, made, _drift = found(db, here)
     said = page(analyst, here, "equating")
     assert f"Carried passing score {made.cut.raw}, from 4 then (worth {made.cut.y:.2f})" in said
-    line = f"The passing score of Customer Service Specialist, administration 1, is 4 of 6; here it is worth {made.cut.y:.2f}, and the raw score to use is {made.cut.raw}. By Tucker through 5 shared items"
+    with db.read() as session:
+        opened = session.scalars(select(TestSession).where(TestSession.administration_id == first)).one().window.opens_at
+    then = opened.astimezone(ZoneInfo("America/Los_Angeles"))
+    given = f"{then:%B} {then.day}, {then.year}"
+    line = f"The passing score of Customer Service Specialist, administration 1 ( {given} ), is 4 of 6; here it is worth {made.cut.y:.2f}, and the raw score to use is {made.cut.raw}. By Tucker through 5 shared items"
     base = f"/analyst/administrations/{here}"
     chooser = analyst.get(f"{base}/passing-score")
     assert line in text(chooser)
@@ -269,7 +274,7 @@ def test_what_is_kept_is_a_line_of_the_chooser_and_stays_with_the_decision(db, a
         decision = service.standing_decision(session, one)
         row = session.scalars(select(KeptEquating).where(KeptEquating.administration_id == here)).one()
         assert decision.inputs["equated"] | {"worth": None, "se": None} == {
-            "number": 1, "administration": first, "earlier": 1, "title": "Customer Service Specialist", "method": "tucker", "smooth": False,
+            "number": 1, "administration": first, "earlier": 1, "on": str(then.date()), "title": "Customer Service Specialist", "method": "tucker", "smooth": False,
             "anchor": 5, "cut": 4, "maximum": 6, "worth": None, "se": None, "raw": made.cut.raw, "reason": "Few people, and alike.",
             "digest": row.digest,
         }  # fmt: skip
@@ -338,7 +343,7 @@ def test_an_item_that_moved_is_flagged_left_out_and_taken_in_again(db, analyst, 
     assert [line.item.code for line in drift.flagged] == ["I-4"]
     html = analyst.get(f"{base}/drift").get_data(as_text=True)
     assert f'href="{base}/items/4"' in html
-    assert "1 item of the anchor has drifted." in page(analyst, here, "equating")
+    assert "A figure points to 1 item of the anchor." in page(analyst, here, "equating")
     version = drift.flagged[0].item.version_id
     assert analyst.post(f"{base}/drift/items", {"version": version, "out": "yes", "reason": ""}).status_code == 422
     assert analyst.post(f"{base}/drift/items", {"version": version, "out": "yes", "reason": "Known outside."}).status_code == 303
