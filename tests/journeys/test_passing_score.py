@@ -82,6 +82,13 @@ def test_an_analyst_chooses_a_passing_score_and_an_approver_signs_it(window, sta
         page.goto(f"{base}/analyses{part}")
         page.locator("summary").evaluate_all("all => all.forEach(one => one.click())")
         look(analyst, f"analyses-{name}")
+    for name in ("sets", "pace", ""):
+        page.goto(f"{base}/forensics/{name}".rstrip("/"))
+        page.locator("summary").evaluate_all("all => all.forEach(one => one.click())")
+        look(analyst, f"forensics-{name or 'similar'}")
+    page.locator("th a[href*='/forensics/lead']").first.click()
+    page.wait_for_url("**/lead?*")
+    look(analyst, "forensics-lead")
     page.goto(chooser)
 
     # The page follows the hand: vacancies by the keyboard on the slider, then a rate.
