@@ -16,9 +16,10 @@ from testing_platform import assets
 from testing_platform.examinations.models import Administration
 from testing_platform.itembank.exchange.write_print import pdf_of
 from testing_platform.scoring import analyses_plots as plots
-from testing_platform.scoring import exports
+from testing_platform.scoring import equating_files, exports
 from testing_platform.scoring.analyses import AtCut, Calibrated, Figures, Thresholds, at_every_cut, calibrated, fifths
 from testing_platform.scoring.analysis.refusals import CannotSay
+from testing_platform.scoring.equating_files import Carried
 from testing_platform.scoring.models import ScoreRun
 
 TYPES = {"xlsx": exports.TYPES["xlsx"], "pdf": "application/pdf"}
@@ -36,6 +37,8 @@ class Report:
     cut: int
     signed: bool
     small_group: int
+    carried: Carried | None = None
+    equated: dict[str, Any] | None = None  # the same as decisions tell it
 
     @property
     def cuts(self) -> list[AtCut]:
@@ -105,6 +108,8 @@ def sheets(report: Report) -> Iterable[tuple[str, list[Row]]]:
         "calibration",
         [{"slot": one.slot, **asdict(held)} for one, held in zip(model.columns, model.calibration.items, strict=True)] if model else [],
     )
+    if report.carried is not None:
+        yield from equating_files.sheets(report.carried)
     yield "thresholds", upright(report.thresholds.values)
 
 
@@ -180,6 +185,8 @@ def as_pdf(report: Report) -> bytes:
         scatter=plots.scatter(figures),
         model=model,
         parameters=list(zip(model.columns, model.calibration.items, strict=True)) if model else [],
+        carried=report.carried,
+        equated=report.equated,
         information=plots.information(model) if model else None,
         people=plots.people(model) if model else None,
         lines=[(line, held, plots.trace(held, line.figures)) for line, held in zip(figures.lines, groups, strict=True)],

@@ -16,7 +16,7 @@ from testing_platform.accounts.rules import Role
 from testing_platform.audit import service as audit
 from testing_platform.examinations.models import Administration
 from testing_platform.itembank.views import rail
-from testing_platform.scoring import exports, rules, service
+from testing_platform.scoring import equated, exports, rules, service
 from testing_platform.scoring.analysis.refusals import CannotSay
 from testing_platform.scoring.models import ScoreRun
 from testing_platform.web.frame import own_transactions
@@ -325,10 +325,13 @@ def report(one: Administration) -> Any:
     run = run_of(one)
     if run is None:
         raise service.ScoresNotCurrent
-    from testing_platform.scoring import analyses
+    from testing_platform.scoring import analyses, equating_files
     from testing_platform.scoring import analyses_files as files
 
-    made = files.Report(one, run, _figures(one, run), analyses.Thresholds.of(one), *_cut(one, run), service.policy_of(one).small_group)
+    small_group, carried = service.policy_of(one).small_group, equating_files.carried(g.session, one, run)
+    made = files.Report(
+        one, run, _figures(one, run), analyses.Thresholds.of(one), *_cut(one, run), small_group, carried, equated.told(g.session, one, run)
+    )
     content = files.as_xlsx(made) if format == "xlsx" else files.as_pdf(made)
     name = f"analyses-{exports.examination_number(one)}.{format}"
     seen(one, "exported", run=run.id, format=format, sha256=files.sha256(content))

@@ -3,7 +3,7 @@
 from flask_babel import gettext as _
 
 from testing_platform.scoring.equating_rules import EquatingPolicy, Standing
-from testing_platform.scoring.equating_service import Conversion, Drift, Row
+from testing_platform.scoring.equating_service import Drift, Row
 from testing_platform.scoring.plots import Area, Dot, Line, Mark, Plot, plot
 
 ERRORS = 2  # on both sides of the curve: about 95 of 100 samples
@@ -29,9 +29,9 @@ def gains(rows: list[Row], cut: int | None) -> Plot:
     )
 
 
-def shown_rows(found: Conversion, least: int) -> list[Row]:
+def shown_rows(table: list[Row], least: int) -> list[Row]:
     """Without the scores below which nobody is, where errors are as wide as the chart."""
-    return [row for row in found.table if row.x >= least] or found.table
+    return [row for row in table if row.x >= least] or table
 
 
 def deltas(found: Drift, policy: EquatingPolicy) -> Plot:

@@ -88,7 +88,7 @@ def _equating(one: Administration, problem: str = "", reason: str = "") -> str:
         try:
             made = equatings.convert(pair, method, smooth, policy)
             lowest = int(pair.x.sheet.totals.min()) + pair.x.credited
-            shown = plots.shown_rows(made, lowest - 2)
+            shown = plots.shown_rows(made.table, lowest - 2)
             more |= {"found": made, "gains": plots.gains(shown, made.cut.x if made.cut else None)}
         except CannotSay as refusal:
             more["cannot"] = refusal.facts["why"]

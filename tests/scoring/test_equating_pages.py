@@ -1,11 +1,13 @@
 """Equating and the drift of the anchor on pages, beside what the commands on files say."""
 
 import csv
+import io
 import json
 import re
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
+import openpyxl
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
@@ -282,6 +284,29 @@ def test_what_is_kept_is_a_line_of_the_chooser_and_stays_with_the_decision(db, a
         assert row.figures["table"] == [[line.x, line.y, line.se] for line in made.table]
         acts = session.scalars(select(AuditEntry.act).where(AuditEntry.object == f"administration:{here}")).all()
     assert acts.count("equating.kept") == 1
+
+
+def test_the_report_has_what_was_kept_with_every_place_of_the_figures(db, analyst, untypeset):
+    _first, here = pair(db)
+    url = f"/analyst/administrations/{here}/analyses/report"
+    names = openpyxl.load_workbook(io.BytesIO(analyst.post(url, {"format": "xlsx"}).data)).sheetnames
+    assert "equating" not in names
+    assert "Anchor drift" not in analyst.post(url, {"format": "pdf"}).text
+    keep(analyst, here)
+    _both, made, drift = found(db, here)
+    book = openpyxl.load_workbook(io.BytesIO(analyst.post(url, {"format": "xlsx"}).data))
+    assert book.sheetnames == [*names[:-1], "equating", "conversion", "drift", "thresholds"]
+    held = dict(book["equating"].iter_rows(min_row=2, values_only=True))
+    assert (held["method"], held["cut_x"], held["cut_raw"], held["anchor"]) == ("tucker", 4, made.cut.raw, 5)
+    assert held["cut_y"] == pytest.approx(made.cut.y, abs=1e-9)
+    assert [row[1] for row in book["conversion"].iter_rows(min_row=2, values_only=True)] == pytest.approx(
+        [row.y for row in made.table], abs=1e-9
+    )
+    distances = [row[8] for row in book["drift"].iter_rows(min_row=2, values_only=True)]
+    assert distances == pytest.approx([line.distance for line in drift.items], abs=1e-9)
+    report = text(analyst.post(url, {"format": "pdf"}))
+    assert f"here it is worth {made.cut.y:.2f}, and the raw score to use is {made.cut.raw}. By Tucker through 5 shared items" in report
+    assert "Delta plot" in report
 
 
 def test_what_is_kept_holds_for_the_scores_and_the_passing_score_that_it_was_made_of(db, analyst):
