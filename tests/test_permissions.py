@@ -127,6 +127,7 @@ EXPECTED = {
     "/analyst/bank/items/<int:item_id>/waiver": ANALYST,
     "/analyst/bank/items/<int:item_id>/enemies/<int:number>/end": OWNER,
     "/analyst/administrations/<int:administration_id>": ANALYST,
+    "/analyst/administrations/<int:administration_id>/form": OWNER,
     "/analyst/administrations/<int:administration_id>/scoring": ANALYST,
     "/analyst/administrations/<int:administration_id>/scoring/end-sessions": {"analyst"},
     "/analyst/administrations/<int:administration_id>/scores": {"analyst"},

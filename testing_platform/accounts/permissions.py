@@ -76,6 +76,7 @@ TABLE: dict[str, Line] = {
     "analyst.home": Line(BANK),
     "bulletin.list": Line(ANALYSTS),
     "administration.see": Line(ANALYSTS, "administration"),
+    "administration.give": Line(ANALYST, "administration"),
     "blueprint.list": Line(ANALYSTS),
     "blueprint.see": Line(ANALYSTS, "blueprint"),
     "blueprint.write": Line(ANALYST),

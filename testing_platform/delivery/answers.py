@@ -26,6 +26,7 @@ from testing_platform.settings import Settings
 
 DEVICE = re.compile(r"[A-Za-z0-9-]{8,64}\Z")
 NEEDS_OPTION = {"answered", "struck", "unstruck"}
+FORMS_READY = 5000
 
 
 class EventIn(msgspec.Struct):
@@ -167,20 +168,24 @@ class Answers:
     def __init__(self, db: Database, settings: Settings) -> None:
         self.db = db
         self.settings = settings
-        self._options: dict[int, dict[int, Choices]] = {}
+        self._options: dict[int, dict[int, Choices]] = {}  # form → slot
+        self._choices: dict[int, Choices] = {}  # item version, which never changes
         self._forms: dict[int, int] = {}  # attempt → form, which never changes
         self._rounds = Rounds(self._save_all)
 
     def options_of(self, connection: Connection, form_id: int) -> dict[int, Choices]:
         found = self._options.get(form_id)
         if found is None:
-            rows = connection.execute(
-                select(FormSlot.slot, ItemVersion.kind, ItemVersion.options, ItemVersion.max_choices)
-                .join(ItemVersion)
-                .where(FormSlot.form_id == form_id)
-            )
-            found = {slot: Choices.of(kind, (option["key"] for option in options), most) for slot, kind, options, most in rows}
-            self._options[form_id] = found
+            versions = dict(connection.execute(select(FormSlot.slot, FormSlot.item_version_id).where(FormSlot.form_id == form_id)).all())
+            unknown = set(versions.values()) - self._choices.keys()
+            if unknown:
+                content = select(ItemVersion.id, ItemVersion.kind, ItemVersion.options, ItemVersion.max_choices)
+                for version_id, kind, options, most in connection.execute(content.where(ItemVersion.id.in_(unknown))):
+                    self._choices[version_id] = Choices.of(kind, (option["key"] for option in options), most)
+            # Where each candidate has a form of their own there are many.
+            if len(self._options) >= FORMS_READY:
+                self._options.clear()
+            found = self._options[form_id] = {slot: self._choices[version_id] for slot, version_id in versions.items()}
         return found
 
     def contact(self, connection: Connection, attempt_id: int, now: datetime) -> Where:

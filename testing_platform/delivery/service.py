@@ -25,8 +25,9 @@ from testing_platform.delivery.models import (
 )
 from testing_platform.delivery.rules import Event, State, Step, Who
 from testing_platform.examinations import rules as examinations
-from testing_platform.examinations.models import Appointment
+from testing_platform.examinations.models import Administration, Appointment
 from testing_platform.examinations.rules import TestDay
+from testing_platform.itembank import form_queries, forms
 from testing_platform.itembank import service as itembank
 
 # A process says that it is alive this often, and a longer silence of it is an outage.
@@ -65,7 +66,7 @@ def check_in(session: Session, appointment: Appointment, wrapped_key: bytes, now
         appointment_id=appointment.id,
         person_id=appointment.person_id,
         session_id=place.id,
-        form_id=place.administration.form_id,
+        form_id=_form_for(session, place.administration, now),
         mode=place.mode,
         window=place.window,
         state=State.CHECKING_IN,
@@ -87,6 +88,14 @@ def check_in(session: Session, appointment: Appointment, wrapped_key: bytes, now
     bus.publish(session, "attempt.check_in", now, session_id=place.id, attempt_id=attempt.id)
     audit.record(session, "attempt.check_in", f"attempt:{attempt.id}", now, by_id or appointment.person_id, mode=place.mode)
     return attempt
+
+
+def _form_for(session: Session, administration: Administration, now: datetime) -> int:
+    """The administration's form, or one of the candidate's own where it gives a pool: drawn at check-in, so that Begin waits for no draw."""
+    pool = form_queries.pool_behind(session, administration.form_id)
+    if pool is None:
+        return administration.form_id
+    return forms.draw_for_candidate(session, pool, withdrawals.known_outside(session), now).id
 
 
 class ChoiceMissing(errors.Refusal):
@@ -169,6 +178,8 @@ def begin(session: Session, attempt: Attempt, device: str, now: datetime) -> Non
     rules.after(State(attempt.state), Event.BEGIN, Who.CANDIDATE)
     # The first of a session meets no item that became known outside since the worker's last round.
     withdrawals.withdraw(session, now, attempt.session_id)
+    if withdrawals.knows_outside(session, attempt):
+        attempt.form_id = _form_for(session, attempt.session.administration, now)
     attempt.device = device
     attempt.clock = replace(attempt.clock, started_at=now)
     attempt.contact.http_at = now

@@ -20,6 +20,7 @@ from testing_platform.delivery.models import Attempt
 from testing_platform.delivery.rules import State
 from testing_platform.examinations import views as examinations
 from testing_platform.examinations.models import Administration, Appointment
+from testing_platform.examinations.queries import count_items
 from testing_platform.examinations.rules import Mode, multiplier
 from testing_platform.itembank.models import Picture
 from testing_platform.web.frame import device_hash, language, own_transactions, remember_device
@@ -133,7 +134,7 @@ def _card(appointment: Appointment, attempt: Attempt | None) -> dict[str, Any]:
         "your_time": queries.span(rules.Clock(day.time_limit, multiplier(appointment.settings)).time_allowed),
         "mode": place.mode,
         "room": place.room,
-        "items": queries.count_items(g.session, place.administration.form_id),
+        "items": count_items(g.session, place.administration),
         "submitted_at": attempt.submitted_at if attempt else None,
         "receipt_url": f"/candidate/attempts/{attempt.id}/receipt" if attempt and attempt.submitted_at else None,
         "news": news is not None,

@@ -1,14 +1,15 @@
 """When an item has become known outside: it leaves every session in which nobody has begun, and those who had it are named.
 
-A form in use never changes. The sessions that are still ahead become an administration of their own with a form without the item and its enemies;
-what was begun stays as it is, and a person decides about it when the key is locked.
+A form in use never changes. Where each candidate is drawn a form of their own, it is drawn without the item. Else the sessions that are still ahead
+become an administration of their own with a form without the item and its enemies; what was begun stays as it is, and a person decides about it when
+the key is locked.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, exists, func, select, update
+from sqlalchemy import Select, exists, select, update
 from sqlalchemy.orm import Session
 
 from testing_platform import bus
@@ -17,6 +18,7 @@ from testing_platform.delivery.models import Attempt
 from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import Administration, Appointment, TestSession
 from testing_platform.itembank import forms
+from testing_platform.itembank.form_models import LoftDraw, LoftPool
 from testing_platform.itembank.models import FormSlot, Item, ItemVersion
 from testing_platform.itembank.queries import enemies_of
 from testing_platform.itembank.rules import State
@@ -28,12 +30,24 @@ def known_outside(session: Session) -> set[int]:
     return items.union(*enemies_of(session, items).values()) if items else items
 
 
+def knows_outside(session: Session, attempt: Attempt) -> bool:
+    """Whether the form that was drawn for this candidate has such an item."""
+    items = known_outside(session)
+    if not items:
+        return False
+    drawn = select(LoftDraw.id).where(LoftDraw.form_id == attempt.form_id, LoftDraw.for_candidate)
+    drawn = drawn.join(FormSlot, FormSlot.form_id == LoftDraw.form_id).join(ItemVersion, ItemVersion.id == FormSlot.item_version_id)
+    return session.scalars(drawn.where(ItemVersion.item_id.in_(items)).limit(1)).first() is not None
+
+
 def _held(session: Session, items: Iterable[int]) -> dict[int, set[int]]:
-    """By form the slots with one of these items."""
+    """By form the slots with one of these items. Forms that candidates are given out of a pool are drawn without them, so that nothing is held there."""
+    drawn = select(LoftDraw.form_id).where(LoftDraw.for_candidate)
+    pools = select(LoftPool.form_id).where(LoftPool.form_id.is_not(None))
     rows = session.execute(
         select(FormSlot.form_id, FormSlot.slot)
         .join(ItemVersion, ItemVersion.id == FormSlot.item_version_id)
-        .where(ItemVersion.item_id.in_(list(items)))
+        .where(ItemVersion.item_id.in_(list(items)), FormSlot.form_id.not_in(drawn), FormSlot.form_id.not_in(pools))
     )
     found: dict[int, set[int]] = {}
     for form_id, slot in rows:
@@ -99,20 +113,15 @@ class Met:
 
 
 def met(session: Session, administration: Administration) -> Met | None:
-    """Who had an item of the form that is known outside now; nothing when it has none, or nobody has begun."""
-    compromised = select(Item.code).join(ItemVersion, ItemVersion.item_id == Item.id)
-    codes = session.scalars(
-        compromised.join(FormSlot, FormSlot.item_version_id == ItemVersion.id)
-        .where(FormSlot.form_id == administration.form_id, ItemVersion.state == State.COMPROMISED)
-        .order_by(FormSlot.slot)
-    ).all()
-    if not codes:
-        return None
-    begun = (
-        select(func.count())
-        .select_from(Attempt)
+    """Who had an item that is known outside now; nothing when nobody who has begun had one."""
+    known = (
+        select(Attempt.id, Item.code)
         .join(TestSession, TestSession.id == Attempt.session_id)
-        .where(TestSession.administration_id == administration.id, Attempt.started_at.is_not(None))
+        .join(FormSlot, FormSlot.form_id == Attempt.form_id)
+        .join(ItemVersion, ItemVersion.id == FormSlot.item_version_id)
+        .join(Item, Item.id == ItemVersion.item_id)
+        .where(TestSession.administration_id == administration.id, Attempt.started_at.is_not(None), ItemVersion.state == State.COMPROMISED)
+        .order_by(FormSlot.slot, Item.code)
     )
-    count = session.scalar(begun) or 0
-    return Met(list(codes), count) if count else None
+    rows = session.execute(known).all()
+    return Met(list(dict.fromkeys(row.code for row in rows)), len({row.id for row in rows})) if rows else None

@@ -6,6 +6,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from testing_platform.examinations.models import Administration, Appointment, Examination, ProctorAssignment, TestSession
+from testing_platform.itembank import form_queries, forms
+from testing_platform.itembank import queries as itembank
+from testing_platform.itembank.form_models import BlueprintVersion, LoftPool
 from testing_platform.itembank.models import Form, FormSlot
 
 
@@ -32,6 +35,23 @@ def form_areas(session: Session, form: Form) -> list[tuple[str, int]]:
     for slot in session.scalars(select(FormSlot).where(FormSlot.form_id == form.id).order_by(FormSlot.slot)):
         counts[slot.version.item.area] = counts.get(slot.version.item.area, 0) + 1
     return list(counts.items())
+
+
+def count_items(session: Session, administration: Administration) -> int:
+    """How many items each candidate is given: those of the form, or of the forms that are drawn where it is a pool's."""
+    pool = form_queries.pool_behind(session, administration.form_id)
+    if pool is not None:
+        return forms.frozen_pool(pool).ground.blueprint.length
+    return session.scalar(select(func.count()).select_from(FormSlot).where(FormSlot.form_id == administration.form_id)) or 0
+
+
+def choices(session: Session, bank_id: int) -> dict[str, Form | LoftPool]:
+    """What an administration may give: a form of their own to each candidate from a frozen pool, or one form to all. The newest come first."""
+    pools = select(LoftPool).join(BlueprintVersion, BlueprintVersion.id == LoftPool.blueprint_id).where(BlueprintVersion.bank_id == bank_id)
+    behind = select(LoftPool.form_id).where(LoftPool.form_id.is_not(None))
+    common = itembank.common_forms().where(Form.bank_id == bank_id, Form.id.not_in(behind)).order_by(Form.id.desc())
+    found: dict[str, Form | LoftPool] = {f"pool:{pool.id}": pool for pool in session.scalars(pools.order_by(LoftPool.id.desc()))}
+    return found | {f"form:{form.id}": form for form in session.scalars(common)}
 
 
 def examinations(session: Session) -> list[Examination]:

@@ -1,10 +1,12 @@
 import hashlib
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from testing_platform import errors
 from testing_platform.accounts.models import Person
 from testing_platform.audit import service as audit
 from testing_platform.digests import canonical
@@ -57,6 +59,45 @@ def plan_administration(session: Session, examination: Examination, form: Form, 
     session.flush()
     audit.record(session, "administration.planned", f"administration:{administration.id}", now, form=form.digest)
     return administration
+
+
+class FormFixed(errors.Refusal):
+    """What the administration gives cannot be changed any more; `why`: check-in has opened, or a key was made."""
+
+    code = "form-fixed"
+
+
+# What later packages know that fixes the form of an administration. They register here, for this package knows none of them.
+Fixes = Callable[[Session, Administration], bool]
+_fixes: list[tuple[str, Fixes]] = []
+
+
+def fixes_form(why: str) -> Callable[[Fixes], Fixes]:
+    def register(fixes: Fixes) -> Fixes:
+        _fixes.append((why, fixes))
+        return fixes
+
+    return register
+
+
+def form_fixed(session: Session, administration: Administration, now: datetime) -> str:
+    """Why the form cannot be changed: check-in, key; else nothing."""
+    opens = rules.TestDay.of(administration.test_day).check_in_opens
+    places = session.scalars(select(TestSession).where(TestSession.administration_id == administration.id))
+    if any(place.window.opens_at - opens <= now for place in places):
+        return "check-in"
+    return next((why for why, fixes in _fixes if fixes(session, administration)), "")
+
+
+def give(session: Session, administration: Administration, form: Form, now: datetime, person: Person) -> None:
+    """From now on the administration gives this form, which is locked. Raises FormFixed, itembank.NotToBeGiven."""
+    if why := form_fixed(session, administration, now):
+        raise FormFixed(why=why)
+    itembank.lock_form(session, form, now, person.id)
+    before, administration.form_id = administration.form_id, form.id
+    session.flush()
+    session.refresh(administration, ["form"])
+    audit.record(session, "administration.form", f"administration:{administration.id}", now, person.id, before=before, after=form.digest)
 
 
 def open_session(

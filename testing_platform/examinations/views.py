@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, g, redirect, render_template
+from flask import Blueprint, flash, g, redirect, render_template, request
+from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
 from testing_platform import errors
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import ANALYSTS, allowed, object_rule
-from testing_platform.examinations import queries
+from testing_platform.examinations import queries, service
 from testing_platform.examinations.models import Administration, Examination
+from testing_platform.itembank import form_queries, forms
+from testing_platform.itembank.form_models import LoftPool
 from testing_platform.itembank.views import rail
 
 bp = Blueprint("examinations", __name__, url_prefix="/analyst")
@@ -65,6 +68,7 @@ def home() -> Any:
 @allowed("administration.see")
 def administration(one: Administration) -> Any:
     rail("administrations")
+    pool = form_queries.pool_behind(g.session, one.form_id)
     return render_template(
         "examinations/administration.html",
         administration=one,
@@ -72,7 +76,28 @@ def administration(one: Administration) -> Any:
         areas=queries.form_areas(g.session, one.form),
         form_url=f"/analyst/forms/{one.form_id}",
         bulletin_url=f"/analyst/bulletins/{one.examination_id}",
+        pool=pool,
+        frozen=forms.frozen_pool(pool) if pool else None,
+        drawn=form_queries.count_drawn(g.session, pool) if pool else 0,
+        fixed=service.form_fixed(g.session, one, g.now),
+        choices=queries.choices(g.session, one.form.bank_id),
     )
+
+
+@bp.post("/administrations/<int:administration_id>/form")
+@allowed("administration.give")
+def give(one: Administration) -> Any:
+    """Another form for everybody, or a form of their own for each candidate from a pool."""
+    chosen = queries.choices(g.session, one.form.bank_id).get(request.form.get("given", ""))
+    if chosen is None:
+        raise errors.BadRequest(why="form")
+    if why := service.form_fixed(g.session, one, g.now):
+        raise service.FormFixed(why=why)
+    form = forms.pool_form(g.session, chosen, g.now, g.person) if isinstance(chosen, LoftPool) else chosen
+    if form.id != one.form_id:
+        service.give(g.session, one, form, g.now, g.person)
+    flash(_("The administration gives what you chose. It can be changed until check-in opens."), "success")
+    return redirect(f"/analyst/administrations/{one.id}#form", 303)
 
 
 @bp.get("/bulletins")

@@ -6,12 +6,11 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, g, render_template, request
 from flask_babel import gettext as _
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from testing_platform import errors
 from testing_platform.accounts.permissions import allowed
-from testing_platform.itembank import export
+from testing_platform.itembank import export, queries
 from testing_platform.itembank.exchange.write import FORMATS
 from testing_platform.itembank.exchange.written import Left
 from testing_platform.itembank.models import Bank, Form
@@ -98,7 +97,7 @@ def page(bank: Bank) -> Any:
             written = asked.written(g.session, bank, look=True)
         except export.NothingToExport:
             nothing = True
-    forms = g.session.scalars(select(Form).where(Form.bank_id == bank.id).order_by(Form.name, Form.number.desc()))
+    forms = g.session.scalars(queries.common_forms().where(Form.bank_id == bank.id).order_by(Form.name, Form.number.desc()))
     whats = [
         ("", _("The whole bank")),
         *((f"area:{one['code']}", _("Area: %(title)s", title=one["title"])) for one in bank.areas),

@@ -94,12 +94,15 @@ class LoftPool(Base):
     frozen_at: Mapped[datetime]
     # None: on the command line.
     frozen_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    # All its items as one form, once an administration gives it: each candidate's form is a part of that one.
+    form_id: Mapped[int | None] = mapped_column(ForeignKey("forms.id"), unique=True)
+    form: Mapped[Form | None] = relationship()
     frozen_by: Mapped[Person | None] = relationship(lazy="joined")
     blueprint: Mapped[BlueprintVersion] = relationship(lazy="joined")
 
 
 class LoftDraw(Base):
-    """One form drawn from a pool: the seed draws it again."""
+    """One form drawn from a pool: the seed, and what was left out, draw it again."""
 
     __tablename__ = "loft_draws"
     __table_args__ = (UniqueConstraint("pool_id", "seed"),)
@@ -111,5 +114,9 @@ class LoftDraw(Base):
     drawn_at: Mapped[datetime]
     drawn_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     drawn_by: Mapped[Person | None] = relationship(lazy="joined")
+    # For one candidate, whose attempt names the form.
+    for_candidate: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    # Codes of the items that were known outside by then: the seed draws the form again without them.
+    left_out: Mapped[list[Any]] = mapped_column(JSON, default=list, server_default="[]")
     pool: Mapped[LoftPool] = relationship(lazy="joined")
     form: Mapped[Form] = relationship()

@@ -63,8 +63,13 @@ def _weighed(pairs: Sequence[tuple[float, int]]) -> float | None:
 
 
 def forms_ago(session: Session, bank_id: int, before: Form | None = None) -> tuple[dict[int, int], dict[int, int]]:
-    """For each item: how many locked forms ago it last stood in one (1 is the newest), and in how many it stood; `before`: those locked before this one."""
-    chosen = select(Form.id).where(Form.bank_id == bank_id, Form.locked_at.is_not(None)).order_by(Form.locked_at.desc(), Form.id.desc())
+    """For each item: how many locked forms ago it last stood in one (1 is the newest), and in how many it stood; `before`: those locked before this one.
+
+    What was drawn for candidates counts as the one form of their pool.
+    """
+    own = select(LoftDraw.form_id).where(LoftDraw.for_candidate)
+    chosen = select(Form.id).where(Form.bank_id == bank_id, Form.locked_at.is_not(None), Form.id.not_in(own))
+    chosen = chosen.order_by(Form.locked_at.desc(), Form.id.desc())
     if before is not None:
         chosen = chosen.where(Form.id < before.id)
     back = {form_id: number for number, form_id in enumerate(session.scalars(chosen), 1)}
@@ -72,7 +77,7 @@ def forms_ago(session: Session, bank_id: int, before: Form | None = None) -> tup
         select(FormSlot.form_id, ItemVersion.item_id)
         .join(ItemVersion, ItemVersion.id == FormSlot.item_version_id)
         .join(Form, Form.id == FormSlot.form_id)
-        .where(Form.bank_id == bank_id)
+        .where(Form.bank_id == bank_id, Form.id.not_in(own))
     )
     newest: dict[int, int] = {}
     times: dict[int, int] = {}
@@ -223,8 +228,18 @@ def pools_of(session: Session, one: BlueprintVersion) -> list[LoftPool]:
 
 
 def draws_of(session: Session, pool: LoftPool) -> list[LoftDraw]:
-    found = select(LoftDraw).where(LoftDraw.pool_id == pool.id).order_by(LoftDraw.id.desc())
+    """Those that were asked for; what was drawn for candidates is counted by `count_drawn`."""
+    found = select(LoftDraw).where(LoftDraw.pool_id == pool.id, ~LoftDraw.for_candidate).order_by(LoftDraw.id.desc())
     return list(session.scalars(found.options(joinedload(LoftDraw.form))))
+
+
+def count_drawn(session: Session, pool: LoftPool) -> int:
+    return session.scalar(select(func.count()).select_from(LoftDraw).where(LoftDraw.pool_id == pool.id, LoftDraw.for_candidate)) or 0
+
+
+def pool_behind(session: Session, form_id: int) -> LoftPool | None:
+    """The pool whose items are this form, of which each candidate is given a part of their own; none of a form that all are given."""
+    return session.scalars(select(LoftPool).where(LoftPool.form_id == form_id)).first()
 
 
 def drawn_items(session: Session, pool_id: int) -> dict[str, int]:

@@ -3,7 +3,8 @@
 import hashlib
 import math
 import multiprocessing
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -24,10 +25,12 @@ from testing_platform.itembank.assembly.assemble import Outcome, assemble
 from testing_platform.itembank.assembly.blueprint import Blueprint
 from testing_platform.itembank.assembly.pool import PoolItem
 from testing_platform.itembank.form_models import Assembly, BlueprintVersion, FormPlan, LoftDraw, LoftPool
-from testing_platform.itembank.models import Bank, Form, ItemVersion
+from testing_platform.itembank.models import Bank, Form, Item, ItemVersion
 
 LETTERS = "ABCDEFGHIJKLMNOPQRST"
 SECONDS = 60
+POOLS_READY = 4
+SEEDS = 5  # so many are tried for one candidate, where one gives no form
 
 
 class UnknownAreas(errors.Refusal):
@@ -275,18 +278,74 @@ def keep_pool(
 
 def draw(session: Session, pool: LoftPool, seed: int, now: datetime, person: Person | None = None) -> LoftDraw:
     """The locked form of this seed; drawn before, it is found again. Raises loft.NoDraw."""
-    found = session.scalars(select(LoftDraw).where(LoftDraw.pool_id == pool.id, LoftDraw.seed == seed)).first()
-    if found is not None:
-        return found
-    items = loft.FrozenPool.of(pool.content).draw(seed)
-    form = keep_form(session, pool.blueprint, blueprints.of(pool.blueprint.content), f"{pool.blueprint.name}-L{pool.id}", items, now, None)
+    return _drawn(session, pool, seed) or _keep_draw(session, pool, frozen_pool(pool).draw(seed), now, person, seed=seed)
+
+
+def draw_for_candidate(session: Session, pool: LoftPool, without: Set[int], now: datetime) -> Form:
+    """A form of their own for one more candidate, with none of these items of the bank. Raises loft.NoDraw where chance finds none."""
+    frozen = frozen_pool(pool)
+    codes = session.scalars(select(Item.code).where(Item.id.in_(without))) if without else ()
+    left_out = sorted({item.code for item in frozen.items} & set(codes))
+    for left in reversed(range(SEEDS)):
+        seed = secrets.randbelow(2**31)
+        try:
+            items = frozen.draw(seed, frozenset(left_out))
+        except loft.NoDraw:
+            if not left:
+                raise
+        else:
+            if _drawn(session, pool, seed) is None:
+                break
+    return _keep_draw(session, pool, items, now, None, seed=seed, for_candidate=True, left_out=left_out).form
+
+
+def _drawn(session: Session, pool: LoftPool, seed: int) -> LoftDraw | None:
+    return session.scalars(select(LoftDraw).where(LoftDraw.pool_id == pool.id, LoftDraw.seed == seed)).first()
+
+
+def _keep_draw(session: Session, pool: LoftPool, items: Sequence[PoolItem], now: datetime, person: Person | None, **said: Any) -> LoftDraw:
+    form = keep_form(session, pool.blueprint, frozen_pool(pool).ground.blueprint, f"{pool.blueprint.name}-L{pool.id}", items, now, None)
     who = person.id if person else None
     service.lock_form(session, form, now, who)
-    drawn = LoftDraw(pool_id=pool.id, seed=seed, form_id=form.id, drawn_at=now, drawn_by_id=who)
+    drawn = LoftDraw(pool_id=pool.id, form_id=form.id, drawn_at=now, drawn_by_id=who, **said)
     session.add(drawn)
     session.flush()
-    audit.record(session, "form.drawn", f"form:{form.id}", now, who, pool=pool.digest, seed=seed)
+    audit.record(session, "form.drawn", f"form:{form.id}", now, who, pool=pool.digest, **said)
     return drawn
+
+
+_thawed: dict[str, loft.FrozenPool] = {}  # by digest
+
+
+def frozen_pool(pool: LoftPool) -> loft.FrozenPool:
+    """The pool as it draws. A few are kept ready, since reading one takes as long as a draw."""
+    found = _thawed.get(pool.digest)
+    if found is None:
+        if len(_thawed) >= POOLS_READY:
+            _thawed.clear()
+        found = _thawed[pool.digest] = loft.FrozenPool.of(pool.content)
+    return found
+
+
+def pool_form(session: Session, pool: LoftPool, now: datetime, person: Person | None = None) -> Form:
+    """All items of the pool as one locked form, of which each candidate is given a part of their own: what an administration of the pool binds.
+
+    Raises service.NotToBeGiven for items that are not in use any more.
+    """
+    if pool.form is None:
+        frozen = frozen_pool(pool)
+        told = frozen.ground.blueprint
+        items = sorted(frozen.items, key=lambda item: (item.area, item.code))
+        by_id = {one.id: one for one in session.scalars(select(ItemVersion).where(ItemVersion.id.in_([item.id for item in items])))}
+        limit = timedelta(minutes=sum(section.minutes for section in told.sections))
+        name = f"{pool.blueprint.name}-P{pool.id}"
+        form = service.keep_form(session, pool.blueprint.bank, name, [by_id[item.id] for item in items], limit, now)
+        unscored = [slot for slot, item in enumerate(items, 1) if item.pilot]
+        session.add(FormPlan(form_id=form.id, sections=[], unscored=unscored))
+        service.lock_form(session, form, now, person.id if person else None)
+        pool.form = form
+        session.flush()
+    return pool.form
 
 
 def exposure(session: Session, pool: LoftPool) -> dict[str, float]:

@@ -12,7 +12,6 @@ from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import allowed, object_rule
 from testing_platform.itembank import form_queries, forms
 from testing_platform.itembank.assembly import blueprint as blueprints
-from testing_platform.itembank.assembly import loft
 from testing_platform.itembank.assembly.supply import offered, supply
 from testing_platform.itembank.form_models import BlueprintVersion, LoftPool
 from testing_platform.itembank.views import rail
@@ -63,9 +62,10 @@ def freeze(blueprint_id: int) -> Any:
 def pool(one: LoftPool) -> Any:
     """What is in the pool, how far it reaches, and how often each item was drawn so far."""
     rail("forms")
-    frozen = loft.FrozenPool.of(one.content)
+    frozen = forms.frozen_pool(one)
     told = frozen.ground.blueprint
-    times = form_queries.drawn_items(g.session, one.id)
+    times, draws = form_queries.drawn_items(g.session, one.id), form_queries.draws_of(g.session, one)
+    for_candidates = form_queries.count_drawn(g.session, one)
     rows = [(item, weight, times.get(item.code, 0)) for item, weight in zip(frozen.items, frozen.weights, strict=True)]
     return render_template(
         "itembank/pool.html",
@@ -74,7 +74,9 @@ def pool(one: LoftPool) -> Any:
         blueprint=told,
         lines=supply(told, offered(frozen.items)),
         areas=form_queries.names(told.areas, one.blueprint.bank),
-        draws=form_queries.draws_of(g.session, one),
+        draws=draws,
+        for_candidates=for_candidates,
+        drawn=len(draws) + for_candidates,
         rows=sorted(rows, key=lambda row: (-row[2], row[0].code)),
         seed=secrets.randbelow(1_000_000),
     )

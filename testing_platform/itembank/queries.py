@@ -10,6 +10,7 @@ from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, contains_eager, selectinload
 
 from testing_platform.itembank import search
+from testing_platform.itembank.form_models import LoftDraw
 from testing_platform.itembank.models import (
     Bank,
     EnemyGroup,
@@ -398,5 +399,11 @@ def statistics_of(session: Session, item_id: int) -> list[ItemStatistics]:
 
 
 def forms_with(session: Session, item_id: int) -> list[Form]:
+    """Those that are given to more than one candidate."""
     held = select(FormSlot.form_id).join(ItemVersion, ItemVersion.id == FormSlot.item_version_id).where(ItemVersion.item_id == item_id)
-    return list(session.scalars(select(Form).where(Form.id.in_(held)).order_by(Form.id)))
+    return list(session.scalars(common_forms().where(Form.id.in_(held)).order_by(Form.id)))
+
+
+def common_forms() -> Select[Form]:
+    """All forms but those that were drawn for one candidate each."""
+    return select(Form).where(Form.id.not_in(select(LoftDraw.form_id).where(LoftDraw.for_candidate)))

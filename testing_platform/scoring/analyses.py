@@ -4,7 +4,7 @@ Nobody's name, number or group is in them. What a run scored never changes, so t
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,6 +23,7 @@ from testing_platform.itembank import statistics
 from testing_platform.itembank.models import Item, ItemVersion
 from testing_platform.scoring import rules, service
 from testing_platform.scoring.analysis import ability, classical, consistency, irt
+from testing_platform.scoring.analysis.refusals import CannotSay
 from testing_platform.scoring.analysis.sheets import MOST_OPTIONS, Floats, Sheet, totals
 from testing_platform.scoring.analysis.speed import ItemTime, Speed, SpeedRules, speed
 from testing_platform.scoring.analysis.traces import Group, traces
@@ -85,7 +86,7 @@ class Answered:
 
     @property
     def credited(self) -> int:
-        return sum(column.standing == "everyone" for column in self.columns)
+        return sum(column.standing == "everyone" for column in self.columns) if self.sheet.order is None else 0
 
 
 _kept: dict[tuple[int, str, datetime], Answered] = {}
@@ -104,32 +105,45 @@ def answered(session: Session, administration: Administration, run: ScoreRun) ->
 
 
 def laid_out(
-    session: Session, administration: Administration, entries: rules.Entries, sheets: Mapping[int, Mapping[int, str]]
+    session: Session,
+    administration: Administration,
+    entries: rules.Entries,
+    sheets: Mapping[int, Mapping[int, str]],
+    given: Mapping[int, Sequence[int]],
 ) -> tuple[Sheet, tuple[Column, ...]]:
-    """What the attempts answered by this key, one row each in their order, and what stands in each column."""
+    """What the attempts answered by this key, one row each in their order, and what stands in each column.
+
+    `given`: as `service.given_to` says. There an item that is right for everybody counts, and all who had it have it right: the totals are raw scores.
+    """
     versions = service.versions_of(session, administration)
     items = session.scalars(select(Item).where(Item.id.in_({version.item_id for version in versions.values()}))).all()
     held = {item.id: item for item in items}
     columns = tuple(_column(slot, version, held[version.item_id], list(entries.get(slot, []))) for slot, version in versions.items())
     codes = _codes(versions, columns, sheets)
     places = {column.slot: place for place, column in enumerate(columns)}
+    order = np.array([[places[slot] for slot in given[attempt_id]] for attempt_id in sheets], np.int64) if given else None
+    counting = ("counts", "everyone") if given else ("counts",)
     answers = np.zeros((len(sheets), len(columns)), np.uint8)
     for row, sheet in enumerate(sheets.values()):
         for slot, option in sheet.items():
             if slot in places:
                 answers[row, places[slot]] = codes.get(option, codes.get(OTHER, 0))
+    for place, column in enumerate(columns):
+        if order is not None and column.standing == "everyone":
+            answers[(order == place).any(axis=1), place] = codes[rules.EVERYONE]
     found = Sheet(
         items=tuple(column.code for column in columns),
         options=tuple(codes),
         answers=answers,
         keys=tuple(
-            tuple(codes[option] for option in (column.entry if column.standing == "counts" else versions[column.slot].accepted))
+            tuple(codes[option] for option in (column.entry if column.standing in counting else versions[column.slot].accepted))
             for column in columns
         ),
         candidates=(),
         groups={},
-        apart=frozenset(place for place, column in enumerate(columns) if column.standing != "counts"),
+        apart=frozenset(place for place, column in enumerate(columns) if column.standing not in counting),
         offered=tuple(tuple(codes[option] for option in _offered(versions[column.slot])) for column in columns),
+        order=order,
     )
     return found, columns
 
@@ -139,7 +153,8 @@ def _read(session: Session, administration: Administration, run: ScoreRun) -> An
     raw: dict[int, int] = dict(session.execute(scored).all())
     answered = service.sheets_of(session, administration, raw)
     sheets = {attempt_id: answered[attempt_id] for attempt_id in raw}
-    sheet, columns = laid_out(session, administration, service.entries_of(run.key), sheets)
+    given = service.given_to(session, administration)
+    sheet, columns = laid_out(session, administration, service.entries_of(run.key), sheets, given)
     places = {column.slot: place for place, column in enumerate(columns)}
     rows = {attempt_id: row for row, attempt_id in enumerate(raw)}
     seconds = np.full(sheet.answers.shape, np.nan)
@@ -149,7 +164,8 @@ def _read(session: Session, administration: Administration, run: ScoreRun) -> An
         .where(RawScore.run_id == run.id, Response.standing.in_(("counted", "held")))
         .group_by(Response.attempt_id, Response.slot)
     )
-    for attempt_id, slot, milliseconds in session.execute(spent):
+    for attempt_id, own_slot, milliseconds in session.execute(spent):
+        slot = given[attempt_id][own_slot - 1] if given else own_slot
         if slot in places:
             seconds[rows[attempt_id], places[slot]] = int(milliseconds) / 1000
     found = Answered(sheet, seconds, columns)
@@ -171,7 +187,7 @@ def _offered(version: ItemVersion) -> list[str]:
 def _codes(versions: Mapping[int, ItemVersion], columns: tuple[Column, ...], sheets: Mapping[int, Mapping[int, str]]) -> dict[str, int]:
     """A number for each answer: those that the items offer or their keys name, then as many others as there are numbers, the frequent ones first."""
     known = {option for version in versions.values() for option in (*_offered(version), *version.accepted)}
-    known |= {option for column in columns if column.standing == "counts" for option in column.entry}
+    known |= {option for column in columns if column.standing != "dropped" for option in column.entry}
     others = Counter(option for sheet in sheets.values() for option in sheet.values() if option not in known)
     names = sorted(known) + [option for option, _ in others.most_common()]
     if len(names) > MOST_OPTIONS:
@@ -229,7 +245,7 @@ class AtCut:
 
 def at_every_cut(found: Answered) -> list[AtCut]:
     """Decision consistency at each raw cut that somebody could miss. Raises CannotSay."""
-    right = found.sheet.right[:, found.sheet.counted]
+    right = found.sheet.by_place
     with threadpool_limits(1, "blas"):
         return [AtCut(cut + found.credited, consistency.consistency(right, cut)) for cut in range(1, right.shape[1] + 1)]
 
@@ -259,6 +275,8 @@ class Calibrated:
 def calibrated(found: Answered, model: str, cut: int) -> Calibrated:
     """Raises CannotSay."""
     sheet = found.sheet
+    if sheet.order is not None:
+        raise CannotSay(why="own-forms")
     right, n = sheet.right, len(sheet.answers)
     has = {place: int(right[:, place].sum()) for place in sheet.counted}
     places = [place for place, count in has.items() if 0 < count < n]
@@ -291,7 +309,6 @@ def write_statistics(
 
     How many rows are new: the same figures are not written twice.
     """
-    n = found.test.n
     irts = {}
     if model is not None:
         for column, held in zip(model.columns, model.calibration.items, strict=True):
@@ -305,14 +322,15 @@ def write_statistics(
     shown = [
         statistics.Shown(
             version_id=line.column.version_id,
-            n=n,
+            n=line.figures.n,
             difficulty=Decimal(line.figures.p),
             discrimination=None if line.figures.r_rest is None else Decimal(line.figures.r_rest),
-            shares={name: option.n / n for name, option in line.figures.options.items()} | {"": line.figures.omit / n},
+            shares={name: option.p for name, option in line.figures.options.items()} | {"": line.figures.omit / line.figures.n},
             median_time=None if line.time.median is None else timedelta(seconds=line.time.median),
             irt=irts.get(line.column.version_id),
         )
         for line in found.lines
+        if line.figures.n
     ]
     new = statistics.keep(session, administration.id, shown, now)
     about: dict[str, Any] = {"run": run.id, "items": len(shown), "new": new}

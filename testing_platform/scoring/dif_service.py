@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
+import numpy as np
 from sqlalchemy.orm import Session
 from threadpoolctl import threadpool_limits
 
@@ -10,7 +11,7 @@ from testing_platform.examinations.models import Administration
 from testing_platform.scoring import analyses, impact_service
 from testing_platform.scoring import impact_rules as rules
 from testing_platform.scoring.analysis.dif import Dif, dif
-from testing_platform.scoring.analysis.sheets import Sheet
+from testing_platform.scoring.analysis.sheets import Sheet, Whole
 from testing_platform.scoring.impact_rules import By, GroupPolicy
 from testing_platform.scoring.models import ScoreRun
 
@@ -35,8 +36,17 @@ def answers_of(session: Session, administration: Administration, run: ScoreRun) 
         keys=tuple(found.keys[place] for place in counted),
         candidates=tuple(str(taker.attempt_id) for taker in takers),
         groups={str(by): tuple(taker.groups[by] for taker in takers) for by in By},
+        order=None if found.order is None else _of_counted(found.order, counted, len(found.items)),
     )
     return Answers(sheet, {answered.columns[place].code: answered.columns[place].slot for place in counted})
+
+
+def _of_counted(order: Whole, counted: list[int], items: int) -> Whole:
+    """Each candidate's own form with nothing but the items that count, which are numbered anew."""
+    numbers = np.full(items, -1)
+    numbers[counted] = np.arange(len(counted))
+    found: Whole = numbers[order]
+    return found[found >= 0].reshape(len(order), -1)
 
 
 @dataclass(frozen=True)
@@ -94,7 +104,8 @@ def chosen_by_group(sheet: Sheet, item: str, by: By) -> dict[str, Counter[str]]:
     """How many of each group chose each option of the item; blank is the empty one."""
     place = sheet.items.index(item)
     found: dict[str, Counter[str]] = {}
-    for code, group in zip(sheet.answers[:, place], sheet.groups[by], strict=True):
-        if group != rules.UNSAID:
+    had = np.ones(len(sheet.answers), np.bool_) if sheet.given is None else sheet.given[:, place]
+    for code, group, given in zip(sheet.answers[:, place], sheet.groups[by], had, strict=True):
+        if given and group != rules.UNSAID:
             found.setdefault(group, Counter())["" if code == 0 else sheet.options[code - 1]] += 1
     return {group: found[group] for group in rules.GROUPS[by] if group in found}

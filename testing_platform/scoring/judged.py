@@ -93,11 +93,15 @@ def variance(values: Sequence[Fraction]) -> Fraction | None:
     return sum(((value - middle) ** 2 for value in values), Fraction(0)) / (len(values) - 1)
 
 
-def panel(ratings: Ratings, entries: rules.Entries) -> Panel | None:
-    """None before a judge has rated every item that counts. An item that everyone has right is right for the minimally competent too."""
+def panel(ratings: Ratings, entries: rules.Entries, most: int | None = None) -> Panel | None:
+    """None before a judge has rated every item that counts. An item that everyone has right is right for the minimally competent too.
+
+    `most` is the greatest raw score: where each candidate was given a part of the items, the line is that of so many of them.
+    """
     counting = [slot for slot, entry in entries.items() if entry]
     free = sum(1 for slot in counting if rules.EVERYONE in entries[slot])
     asked = [slot for slot in counting if rules.EVERYONE not in entries[slot]]
+    part = Fraction(1) if most is None else Fraction(most, max(1, len(counting)))
     judges, said = [], []
     for name, rounds in ratings.items():
         first = {slot: value for slot, value in rounds["first"].items() if slot in asked}
@@ -105,7 +109,7 @@ def panel(ratings: Ratings, entries: rules.Entries) -> Panel | None:
             continue
         second = first | {slot: value for slot, value in rounds["second"].items() if slot in asked}
         said.append((first, second))
-        lines = [free + Fraction(sum(one.values()), 100) for one in (first, second)]
+        lines = [(free + Fraction(sum(one.values()), 100)) * part for one in (first, second)]
         judges.append(Judge(name, lines[0], lines[1], len(first), sum(first[slot] != second[slot] for slot in asked)))
     if not judges:
         return None

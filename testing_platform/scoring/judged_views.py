@@ -31,7 +31,7 @@ def _page(one: Administration, problem: judged.FaultyRatings | None = None, type
     ratings = judged.ratings_of(kept)
     name = (typed or request.args).get("judge", "")
     boxes = typed or {f"{which}-{slot}": str(value) for which, said in ratings.get(name, {}).items() for slot, value in said.items()}
-    panel = judged.panel(ratings, entries)
+    panel = judged.panel(ratings, entries, service.maximum(g.session, one, entries))
     return render_template(
         "scoring/judged.html",
         administration=one,

@@ -208,7 +208,8 @@ def slots(
         if version.choices.most is not None:
             chosen = Counter(sheet[slot] for sheet in sheets if slot in sheet)
             answers[slot] = list(dict.fromkeys([*version.accepted, *(answer for answer, _ in chosen.most_common())]))
-    figures = rules.slot_figures(entries, answers, sheets, policy.small_group)
+    given = [frozenset(found.given[attempt_id]) for attempt_id in found.sheets] if found.given else None
+    figures = rules.slot_figures(entries, answers, sheets, policy.small_group, given)
     return [
         Slot(
             one.slot,

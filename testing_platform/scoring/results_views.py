@@ -64,7 +64,7 @@ def changes(one: Administration) -> Any:
         found, holds = service.changes_by(g.session, decision), service.holds_harmless(decision)
     else:
         key = service.form_key(g.session, one, g.now)
-        raw = rulings.scored(service.entries_of(key), service.gather(g.session, one, g.now))
+        raw = service.scored(service.entries_of(key), service.gather(g.session, one, g.now))
         found = service.changes_of(g.session, in_force, raw, in_force.cut, holds)
     examinations.rail("administrations")
     page = render_template(

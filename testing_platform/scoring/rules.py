@@ -6,12 +6,13 @@ probability is compared with its limit by multiplying out.
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from enum import StrEnum
 from fractions import Fraction
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 from testing_platform import errors
@@ -67,9 +68,9 @@ def maximum(entries: Entries) -> int:
     return sum(1 for entry in entries.values() if entry)
 
 
-def raw_score(entries: Entries, chosen: Mapping[int, str]) -> int:
-    """Items right."""
-    return sum(1 for slot, entry in entries.items() if is_right(entry, chosen.get(slot)))
+def raw_score(entries: Entries, chosen: Mapping[int, str], given: Iterable[int] | None = None) -> int:
+    """Items right, of the slots that were given: all of them where nothing else is said."""
+    return sum(is_right(entries.get(slot, DROPPED), chosen.get(slot)) for slot in (entries if given is None else given))
 
 
 def histogram(scores: Iterable[int], most: int) -> list[int]:
@@ -241,21 +242,26 @@ class SlotFigures:
 
 
 def slot_figures(
-    entries: Entries, options: Mapping[int, Sequence[str]], sheets: Sequence[Mapping[int, str]], small_group: int
+    entries: Entries,
+    options: Mapping[int, Sequence[str]],
+    sheets: Sequence[Mapping[int, str]],
+    small_group: int,
+    given: Sequence[Collection[int]] | None = None,
 ) -> list[SlotFigures]:
-    """Option counts, difficulty and the item-rest correlation of each slot.
+    """Option counts, difficulty and the item-rest correlation of each slot. `given`: for each sheet its slots, where not everybody was given all.
 
     The item-rest correlation is Pearson's between right or wrong (1, 0) and the raw score without this item. It is not taken for fewer than
     `small_group` candidates, nor where everyone or no one is right. A slot is to be looked at when an option that is not keyed was chosen more
     often than every keyed one, or when those who have it right did worse on the rest.
     """
-    totals = [raw_score(entries, sheet) for sheet in sheets]
+    everybody = [(sheet, slots, raw_score(entries, sheet, slots)) for sheet, slots in zip(sheets, given or repeat(None), strict=False)]
     found = []
-    for slot, given in options.items():
+    for slot, answers in options.items():
+        had = [(sheet, total) for sheet, slots, total in everybody if slots is None or slot in slots]
         entry = entries.get(slot, DROPPED)
-        counts = dict.fromkeys(given, 0)
-        right = [is_right(entry, sheet.get(slot)) for sheet in sheets]
-        for sheet in sheets:
+        counts = dict.fromkeys(answers, 0)
+        right = [is_right(entry, sheet.get(slot)) for sheet, _ in had]
+        for sheet, _ in had:
             option = sheet.get(slot)
             if option in counts:
                 counts[option] += 1
@@ -264,12 +270,12 @@ def slot_figures(
         keyed = max((counts[option] for option in entry if option in counts), default=0)
         if judged and any(count > keyed for option, count in counts.items() if option not in entry):
             reasons.append("key_not_first")
-        item_rest = correlation(right, [total - one for total, one in zip(totals, right, strict=True)]) if judged else None
-        if len(sheets) < small_group:
+        item_rest = correlation(right, [total - one for (_, total), one in zip(had, right, strict=True)]) if judged else None
+        if len(had) < small_group:
             item_rest = None
         if item_rest is not None and item_rest < 0:
             reasons.append("item_rest_negative")
-        found.append(SlotFigures(slot, counts, len(sheets) - sum(counts.values()), sum(right), len(sheets), item_rest, tuple(reasons)))
+        found.append(SlotFigures(slot, counts, len(had) - sum(counts.values()), sum(right), len(had), item_rest, tuple(reasons)))
     return found
 
 
@@ -656,11 +662,16 @@ class Lines:
     chance_variance: Fraction
 
 
-def lines(entries: Entries, options: Mapping[int, int], policy: Policy) -> Lines:
-    """Chance is the sum over the items of right options / options; its variance the sum of p(1-p)."""
+def lines(entries: Entries, options: Mapping[int, int], policy: Policy, most: int | None = None) -> Lines:
+    """Chance is the sum over the items of right options / options; its variance the sum of p(1-p).
+
+    `most` is the greatest raw score where each candidate is given a part of the items: then both are those of so many items, as hard to guess as all.
+    """
     shares = [Fraction(1) if EVERYONE in entry else Fraction(len(entry), options[slot]) for slot, entry in entries.items() if entry]
-    reference = ceiling(Fraction(maximum(entries)) * Fraction(policy.reference_percent) / 100)
-    return Lines(reference, sum(shares, Fraction(0)), sum((p * (1 - p) for p in shares), Fraction(0)))
+    most = len(shares) if most is None else most
+    reference = ceiling(Fraction(most) * Fraction(policy.reference_percent) / 100)
+    part = Fraction(most, len(shares)) if shares else Fraction(0)
+    return Lines(reference, part * sum(shares, Fraction(0)), part * sum((p * (1 - p) for p in shares), Fraction(0)))
 
 
 @dataclass(frozen=True)

@@ -58,14 +58,10 @@ def rescore(session: Session, administration: Administration, entries: rules.Ent
     else:
         key = service.newest_key(session, administration)
         as_it_is = service.entries_of(key) if key is not None else service.form_entries(session, administration)
-        before, most = scored(as_it_is, gathered), rules.maximum(as_it_is)
+        before, most = service.scored(as_it_is, gathered), service.maximum(session, administration, as_it_is)
     cuts = [cut for cut in range(decision.cut - 1, decision.cut + 2) if cut >= 0] if decision is not None else []
-    maxima = most, rules.maximum(entries)
-    return Preview(run, decision, rules.rescoring(before, scored(entries, gathered), maxima, cuts))
-
-
-def scored(entries: rules.Entries, gathered: service.Gathered) -> dict[int, int]:
-    return {attempt_id: rules.raw_score(entries, sheet) for attempt_id, sheet in gathered.sheets.items()}
+    maxima = most, service.maximum(session, administration, entries)
+    return Preview(run, decision, rules.rescoring(before, service.scored(entries, gathered), maxima, cuts))
 
 
 @dataclass(frozen=True)

@@ -46,10 +46,10 @@ def _lines(one: Administration) -> list[Any]:
     """The figures of each item by the key as it is, where anybody has handed in."""
     key = service.newest_key(g.session, one)
     entries = service.entries_of(key) if key else service.form_entries(g.session, one)
-    sheets = service.gather(g.session, one, g.now).sheets
-    if not sheets:
+    gathered = service.gather(g.session, one, g.now)
+    if not gathered.sheets:
         return []
-    sheet, columns = analyses.laid_out(g.session, one, entries, sheets)
+    sheet, columns = analyses.laid_out(g.session, one, entries, gathered.sheets, gathered.given)
     found = analyses.classical.analyze(sheet, analyses.Thresholds.of(one).flags)
     return list(zip(columns, found.items, strict=True))
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
@@ -18,9 +19,10 @@ from testing_platform.delivery import rules as delivery
 from testing_platform.delivery.models import Attempt, Response
 from testing_platform.delivery.rules import Event, State
 from testing_platform.digests import canonical
+from testing_platform.examinations import service as examinations
 from testing_platform.examinations.models import Administration, Appointment, TestSession
 from testing_platform.examinations.rules import Window
-from testing_platform.itembank import form_queries
+from testing_platform.itembank import form_queries, forms
 from testing_platform.itembank.models import FormSlot, ItemVersion
 from testing_platform.scoring import countersign, equated, rules, scenarios
 from testing_platform.scoring.impact_rules import NotCountersigned
@@ -45,6 +47,12 @@ class OnTrial(errors.Refusal):
     """The item of this slot is on trial and counts for nobody, whatever is ruled."""
 
     code = "on-trial"
+
+
+class DrawnForms(errors.Refusal):
+    """Each candidate was given a form of their own: an item that is dropped would lower the greatest raw score of those alone who had it."""
+
+    code = "drawn-forms"
 
 
 class KeyNotLocked(errors.Refusal):
@@ -105,6 +113,11 @@ AT_CHECK_IN = timedelta(minutes=5)
 
 def entries_of(key: Key) -> dict[int, list[str]]:
     return {int(slot): list(options) for slot, options in key.entries.items()}
+
+
+@examinations.fixes_form("key")
+def _has_key(session: Session, administration: Administration) -> bool:
+    return newest_key(session, administration) is not None
 
 
 def newest_key(session: Session, administration: Administration) -> Key | None:
@@ -214,14 +227,17 @@ def change_key(
 
 
 def checked_entry(session: Session, administration: Administration, slot: int, options: Sequence[str]) -> list[str]:
-    """The entry in its one spelling. Raises FaultyKey for a slot that the form has not and for an answer that the item has not, OnTrial."""
+    """The entry in its one spelling. Raises FaultyKey for a slot that the form has not and for an answer that the item has not, OnTrial, DrawnForms."""
     version = versions_of(session, administration).get(slot)
     if version is None:
         raise rules.FaultyKey(slot=slot)
     if slot in on_trial(session, administration):
         raise OnTrial(slot=slot)
     given = [option["key"] for option in version.options] if version.choices.most is None else filter(version.choices.allow, options)
-    return rules.check_entry(list(given), options)
+    found = rules.check_entry(list(given), options)
+    if not found and form_queries.pool_behind(session, administration.form_id) is not None:
+        raise DrawnForms(slot=slot)
+    return found
 
 
 def lock_key(
@@ -262,6 +278,8 @@ class Gathered:
 
     standings: list[tuple[int, str | None, str]]
     sheets: dict[int, dict[int, str]] = field(default_factory=dict)  # attempt → slot → chosen option
+    # Attempt → the slots that it was given, in its own order; empty where all were given the administration's form.
+    given: dict[int, tuple[int, ...]] = field(default_factory=dict)
     excluded: list[dict[str, Any]] = field(default_factory=list)
     running: int = 0
     waiting: int = 0
@@ -290,10 +308,13 @@ def gather(session: Session, administration: Administration, now: datetime) -> G
                 found.waiting += 1
             case _:
                 found.excluded.append({"attempt": attempt_id, "reason": standing})
-    for attempt_id, sheet in sheets_of(session, administration, counting).items():
+    given = given_to(session, administration)
+    for attempt_id, sheet in _answers_of(session, administration, counting).items():
         # What is scored is what the candidate's receipt vouches for.
         if delivery.answers_digest(attempt_id, sheet) == counting[attempt_id]:
-            found.sheets[attempt_id] = sheet
+            found.sheets[attempt_id] = _in_place(sheet, given.get(attempt_id))
+            if attempt_id in given:
+                found.given[attempt_id] = given[attempt_id]
         else:
             found.excluded.append({"attempt": attempt_id, "reason": "answers_differ"})
     return found
@@ -335,8 +356,46 @@ def _how_sealed_ended(session: Session, sealed: list[int]) -> dict[int, State]:
     return {attempt_id: targets[ends[kind]] for attempt_id, kind in rows if attempt_id is not None}
 
 
+def given_to(session: Session, administration: Administration) -> dict[int, tuple[int, ...]]:
+    """Of each attempt the slots of the administration's form that it was given, in the order of its own form; nothing where all are given that form."""
+    if form_queries.pool_behind(session, administration.form_id) is None:
+        return {}
+    slots = {version.id: slot for slot, version in versions_of(session, administration).items()}
+    rows = session.execute(
+        select(Attempt.id, FormSlot.item_version_id)
+        .join(TestSession, TestSession.id == Attempt.session_id)
+        .join(FormSlot, FormSlot.form_id == Attempt.form_id)
+        .where(TestSession.administration_id == administration.id)
+        .order_by(Attempt.id, FormSlot.slot)
+    )
+    return {attempt_id: tuple(slots[row[1]] for row in own) for attempt_id, own in groupby(rows, key=lambda row: row[0])}
+
+
+def _in_place(sheet: Mapping[int, str], given: Sequence[int] | None) -> dict[int, str]:
+    """Answers by the slots of the candidate's own form as answers by those of the administration's."""
+    return dict(sheet) if given is None else {given[slot - 1]: option for slot, option in sheet.items()}
+
+
+def scored(entries: rules.Entries, found: Gathered) -> dict[int, int]:
+    """The raw score of each attempt by this key."""
+    return {attempt_id: rules.raw_score(entries, sheet, found.given.get(attempt_id)) for attempt_id, sheet in found.sheets.items()}
+
+
+def maximum(session: Session, administration: Administration, entries: rules.Entries) -> int:
+    """The greatest raw score by this key: of the forms that are drawn, where the form is a pool's; all of those have as many scored items."""
+    pool = form_queries.pool_behind(session, administration.form_id)
+    return rules.maximum(entries) if pool is None else forms.frozen_pool(pool).ground.blueprint.items
+
+
 def sheets_of(session: Session, administration: Administration, counting: Iterable[int]) -> dict[int, dict[int, str]]:
-    """The chosen options of each attempt, by delivery's own rule, out of one query over all responses."""
+    """The chosen options of each attempt by the slots of the administration's form."""
+    given = given_to(session, administration)
+    answers = _answers_of(session, administration, counting)
+    return {attempt_id: _in_place(sheet, given.get(attempt_id)) for attempt_id, sheet in answers.items()}
+
+
+def _answers_of(session: Session, administration: Administration, counting: Iterable[int]) -> dict[int, dict[int, str]]:
+    """The chosen options of each attempt, by delivery's own rule and the slots of its own form, out of one query over all responses."""
     said: dict[int, list[delivery.Said]] = {attempt_id: [] for attempt_id in counting}
     rows = session.execute(
         select(
@@ -389,7 +448,7 @@ def run(session: Session, administration: Administration, person: Person, now: d
     made = ScoreRun(
         administration_id=administration.id,
         key_id=key.id,
-        maximum=rules.maximum(entries),
+        maximum=maximum(session, administration, entries),
         inputs_digest=digest,
         excluded=found.excluded,
         made_by_id=person.id,
@@ -397,9 +456,7 @@ def run(session: Session, administration: Administration, person: Person, now: d
     )
     session.add(made)
     session.flush()
-    raw = [
-        {"run_id": made.id, "attempt_id": attempt_id, "raw": rules.raw_score(entries, sheet)} for attempt_id, sheet in found.sheets.items()
-    ]
+    raw = [{"run_id": made.id, "attempt_id": attempt_id, "raw": score} for attempt_id, score in scored(entries, found).items()]
     if raw:
         session.execute(insert(RawScore), raw)
     session.refresh(made)
@@ -420,7 +477,7 @@ def run(session: Session, administration: Administration, person: Person, now: d
 
 
 def inputs_digest(key: Key, found: Gathered) -> str:
-    lines = [f"{attempt_id}:{delivery.answers_digest(attempt_id, found.sheets[attempt_id])}" for attempt_id in sorted(found.sheets)]
+    lines = [f"{attempt_id}:{digest}" for attempt_id, digest, _ in found.standings if attempt_id in found.sheets]
     return hashlib.sha256("\n".join([key.digest, *lines]).encode()).hexdigest()
 
 
@@ -622,7 +679,7 @@ def policy_at(decision: PassingScoreDecision) -> rules.Policy:
 def weigh(session: Session, administration: Administration, found: ScoreRun, inputs: rules.Inputs, policy: rules.Policy) -> Weighed:
     counts = rules.histogram(scores(session, found), found.maximum)
     options = {slot: version.choices.answers for slot, version in versions_of(session, administration).items()}
-    return Weighed(rules.choose(counts, inputs, policy), rules.lines(entries_of(found.key), options, policy))
+    return Weighed(rules.choose(counts, inputs, policy), rules.lines(entries_of(found.key), options, policy, found.maximum))
 
 
 def is_current(session: Session, administration: Administration, found: ScoreRun, now: datetime) -> bool:

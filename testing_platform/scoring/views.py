@@ -165,7 +165,7 @@ def _key_page(one: Administration, problem: str = "", reason: str = "") -> str:
         slots=queries.slots(g.session, one, entries, gathered, policy),
         taken=len(gathered.sheets),
         running=gathered.running + gathered.waiting,
-        maximum=rules.maximum(entries),
+        maximum=service.maximum(g.session, one, entries),
         policy=policy,
         versions=versions,
         # Of a key that has not scored yet: what it would do to the scores in force.
@@ -239,7 +239,7 @@ def _intended(one: Administration, number: int, said: dict[str, Any]) -> rulings
             answers = [together(answers)]
     try:
         return rulings.intend(g.session, one, number, how, answers, service.gather(g.session, one, g.now))
-    except (rules.SameKey, service.OnTrial) as refusal:
+    except (rules.SameKey, service.OnTrial, service.DrawnForms) as refusal:
         return refusal.code
 
 
@@ -389,7 +389,7 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
     policy = service.policy_of(one)
     decisions = queries.decisions(g.session, one)
     vacancies = service.vacancies_of(one)
-    panel = judged.panel(judged.ratings_of(judged.newest(g.session, one)), service.entries_of(found.run.key))
+    panel = judged.panel(judged.ratings_of(judged.newest(g.session, one)), service.entries_of(found.run.key), found.run.maximum)
     inputs = _begin_with(one, decisions, vacancies, queries.show_rate(found), panel)
     boxes = _shown(inputs)
     if "vacancies_now" in said:

@@ -67,6 +67,8 @@ STATUS = {
     "too-late-to-take-back": 409,
     "faulty-key": 422,
     "on-trial": 409,
+    "drawn-forms": 409,
+    "form-fixed": 409,
     "key-in-use": 409,
     "bad-api-token": 401,
     "own-ruling": 409,
@@ -244,6 +246,19 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
         ),
         "bad-picture": (_("The picture could not be used"), _("Take it again. If it happens again, call the help desk.")),
         "faulty-key": (_("The item has no such option"), _("Nothing was changed. Go back to the item and choose among its options.")),
+        "drawn-forms": (
+            _("Here each candidate had a form of their own"),
+            _(
+                "To drop the item would lower what those alone can reach who had it. Give it right to everyone who had it. Nothing was changed."
+            ),
+        ),
+        "form-fixed": (
+            _("What is given cannot be changed any more"),
+            {
+                "check-in": _("Check-in has opened: from then on candidates are given their forms. Plan another administration."),
+                "key": _("The key of this administration was made, and it goes with the form."),
+            }.get(facts.get("why", ""), back),
+        ),
         "on-trial": (_("This item is on trial"), _("It counts for nobody, whatever is ruled. Nothing was changed.")),
         "bad-api-token": (
             _("This token opens nothing"),

@@ -8,7 +8,7 @@ one of the best few is taken by chance (randomesque: Kingsbury & Zara 1989).
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,8 @@ BEST = 5
 TRIES = 25
 # Rehearsals aim this far below the cap: rates of real draws scatter round those of the rehearsals.
 AIM = 0.85
+# The weight of an item that is to be left out: it is taken where there is no other, and then the draw is made again.
+LAST = 1e-9
 
 
 class PoolTooSmall(errors.Refusal):
@@ -82,21 +84,24 @@ class FrozenPool:
     def digest(self) -> str:
         return hashlib.sha256(canonical(self.content())).hexdigest()
 
-    def draw(self, seed: int) -> list[PoolItem]:
-        """The form of this seed, in its order. Raises NoDraw."""
+    def draw(self, seed: int, without: Set[str] = frozenset()) -> list[PoolItem]:
+        """The form of this seed, in its order, and without these items, named by their codes. Raises NoDraw."""
+        weights = [LAST if item.code in without else weight for item, weight in zip(self.items, self.weights, strict=True)]
         for attempt in range(TRIES):
             chance = random.Random(f"{seed}/{attempt}")
-            board = self._board(chance)
+            board = self._board(chance, weights)
             if search.counts_met(board) and not self.ground.excess(board.totals).any():
-                return order(self.ground, board.members(0), chance)
+                found = order(self.ground, board.members(0), chance)
+                if not any(item.code in without for item in found):
+                    return found
         raise NoDraw(seed=seed)
 
-    def _board(self, chance: random.Random) -> Board:
+    def _board(self, chance: random.Random, weights: Sequence[float]) -> Board:
         ground = self.ground
 
         def rank(number: int) -> float:
             """Weighted drawing without replacement (Efraimidis & Spirakis 2006): the largest u^(1/w) first."""
-            return -(chance.random() ** (1 / self.weights[number]))
+            return -(chance.random() ** (1 / weights[number]))
 
         plan = chance.choice(self.plans)
         passages: list[tuple[int, Counter[Any]]] = []
@@ -105,7 +110,7 @@ class FrozenPool:
             fit = [other for other in range(len(ground.passages)) if other not in taken and self._offers(other, at, counts)]
             passages.append((min(fit, key=lambda other: rank(ground.passages[other].items[0])), counts))
         board = search.fill(ground, 1, Plan(plan.singles, [passages]), chance, rank=rank)
-        search.exchange(board, chance, lambda costs, others, cost: self._one_of_the_best(chance, costs, others, cost), near=self._near)
+        search.exchange(board, chance, lambda costs, others, cost: _one_of_the_best(chance, weights, costs, others, cost), near=self._near)
         return board
 
     @property
@@ -118,11 +123,12 @@ class FrozenPool:
         there = Counter(ground.kinds[number] for number in passage.items)
         return passage.section == ground.passages[at].section and sum(counts.values()) in passage.sizes and counts <= there
 
-    def _one_of_the_best(self, chance: random.Random, costs: Any, others: Any, cost: float) -> int:
-        best = [int(at) for at in np.argsort(costs)[:BEST] if costs[at] < cost - 1e-12]
-        if not best:
-            return int(np.argmin(costs))
-        return chance.choices(best, [self.weights[int(others[at])] for at in best])[0]
+
+def _one_of_the_best(chance: random.Random, weights: Sequence[float], costs: Any, others: Any, cost: float) -> int:
+    best = [int(at) for at in np.argsort(costs)[:BEST] if costs[at] < cost - 1e-12]
+    if not best:
+        return int(np.argmin(costs))
+    return chance.choices(best, [weights[int(others[at])] for at in best])[0]
 
 
 def _written(counts: Counter[Any]) -> list[Any]:

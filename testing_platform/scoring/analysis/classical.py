@@ -191,36 +191,49 @@ def _sums(sheet: Sheet, top: npt.NDArray[np.bool_]) -> tuple[Whole, Whole, Whole
 
 def reached(sheet: Sheet) -> Whole:
     """For each candidate, the place of the last item that is not blank, from 1; 0 where all are."""
-    n, items = sheet.answers.shape
+    n, items = sheet.in_order.shape
     found = np.full(n, items)
-    stopped = np.flatnonzero(sheet.answers[:, -1] == BLANK)
-    answered = sheet.answers[stopped, ::-1] != BLANK
+    stopped = np.flatnonzero(sheet.in_order[:, -1] == BLANK)
+    answered = sheet.in_order[stopped, ::-1] != BLANK
     found[stopped] = np.where(answered.any(axis=1), items - answered.argmax(axis=1), 0)
     return found
 
 
 def _not_reached(sheet: Sheet) -> Whole:
     """For each item, how many left it and all that follow it blank."""
-    items = len(sheet.items)
-    return np.cumsum(np.bincount(reached(sheet), minlength=items + 1)[:items])
+    items, last = len(sheet.items), reached(sheet)
+    if sheet.order is not None:
+        return np.bincount(sheet.order[np.arange(sheet.order.shape[1]) >= last[:, None]], minlength=items)
+    return np.cumsum(np.bincount(last, minlength=items + 1)[:items])
+
+
+def _had(given: npt.NDArray[np.bool_], totals: Whole, top: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Of those who were given an item: how many, the sum of their totals and of the squares, and how many of the top third."""
+    own = totals[given]
+    return len(own), int(own.sum()), int((own * own).sum()), int(top[given].sum())
 
 
 def analyze(sheet: Sheet, rules: FlagRules | None = None) -> Analysis:
-    """Every figure of the test, its totals, its items and their options. An item apart is held against the whole total, which it is no part of."""
+    """Every figure of the test, its totals, its items and their options. An item apart is held against the whole total, which it is no part of.
+
+    Where each candidate had a form of their own, an item's figures are of those who had it, and alpha is that of places: of items nested in
+    candidates, whose differences in difficulty are error (Brennan 2001, *Generalizability Theory*, design i:p). There is no alpha without an item.
+    """
     rules = rules or FlagRules()
-    n, items = len(sheet.answers), len(sheet.counted)
-    totals = sheet.totals
-    last = np.sort(totals)[n - math.ceil(n * rules.top)]
+    items, totals = sheet.by_place.shape[1], sheet.totals
+    last = np.sort(totals)[len(totals) - math.ceil(len(totals) * rules.top)]
     top = totals >= last
     chose, sums, best = _sums(sheet, top)
     missed = _not_reached(sheet)
-    spread = n * int((totals * totals).sum()) - int(totals.sum()) ** 2  # n² times the variance
-    whole, size = int(totals.sum()), int(top.sum())
+    everybody = len(totals), int(totals.sum()), int((totals * totals).sum()), int(top.sum())
     right = [sum(int(chose[code - 1, item]) for code in key) for item, key in enumerate(sheet.keys)]
     of_right = [sum(int(sums[code - 1, item]) for code in key) for item, key in enumerate(sheet.keys)]
-    sum_pq = sum(right[item] * (n - right[item]) for item in sheet.counted) / n**2
+    by_place = [right[item] for item in sheet.counted] if sheet.order is None else sheet.by_place.sum(axis=0, dtype=np.int64).tolist()
+    sum_pq = sum(count * (len(totals) - count) for count in by_place) / len(totals) ** 2
     found = []
     for item, (name, key) in enumerate(zip(sheet.items, sheet.keys, strict=True)):
+        n, whole, squares, size = everybody if sheet.given is None else _had(sheet.given[:, item], totals, top)
+        spread = n * squares - whole**2  # n² times the variance
         count, inside = right[item], item not in sheet.apart
         own = count * (n - count)  # n² times the item's variance, and below n² times covariances
         cross = n * of_right[item] - count * whole
@@ -233,28 +246,28 @@ def analyze(sheet: Sheet, rules: FlagRules | None = None) -> Analysis:
             options[sheet.options[code - 1]] = OptionFigures(
                 keyed=code in key,
                 n=picked,
-                p=picked / n,
+                p=picked / n if n else 0.0,
                 r_total=_ratio(with_total, float(picked * (n - picked)) * spread),
                 r_rest=_ratio(with_total - with_item, float(picked * (n - picked)) * rest),
                 mean_total=total / picked if picked else None,
-                top=int(best[code - 1, item]) / size,
+                top=int(best[code - 1, item]) / size if size else 0.0,
             )
         r_pb = _ratio(cross, float(own) * spread)
         figures = ItemFigures(
             item=name,
             n=n,
-            p=count / n,
+            p=count / n if n else 0.0,
             r_pb=r_pb,
             r_rest=_ratio(cross - own if inside else cross, float(own) * rest),
             biserial=None if r_pb is None else biserial(r_pb, count / n),
-            alpha_if_deleted=kr20(items - 1, sum_pq - own / n**2, rest / n**2) if inside else None,
+            alpha_if_deleted=kr20(items - 1, sum_pq - own / n**2, rest / n**2) if inside and sheet.order is None else None,
             omit=n - int(chose[:, item].sum()),
             not_reached=int(missed[item]),
             dead=sum(not option.keyed and option.p < rules.dead for option in options.values()),
             flags=[],
             options=options,
         )
-        figures.flags.extend(flags(figures, rules))
+        figures.flags.extend(flags(figures, rules) if n else [])
         found.append(figures)
     test = overall(totals, items, sum_pq)
     return Analysis(test, score_figures(totals, test), found)

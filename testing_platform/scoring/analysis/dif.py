@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special, stats
 
 from testing_platform.scoring.analysis.refusals import CannotSay
@@ -163,14 +164,16 @@ def groups_of(sheet: Sheet, column: str, reference: str, focal: str) -> tuple[Wh
     return rows, np.array([values[row] == focal for row in rows], np.int64)
 
 
-def _studied(right: Whole, focal: Whole, without: frozenset[int]) -> list[Matched]:
-    """Each item beside the total of the items that are kept, and itself."""
+def _studied(right: Whole, focal: Whole, without: frozenset[int], given: npt.NDArray[np.bool_] | None) -> list[Matched]:
+    """Each item beside the total of the items that are kept, and itself; of those who were given it."""
     kept = [item for item in range(right.shape[1]) if item not in without]
     scores = right[:, kept].sum(axis=1)
-    return [
-        matched(scores + (right[:, item] if item in without else 0), right[:, item], focal, right.shape[1])
-        for item in range(right.shape[1])
-    ]
+    found = []
+    for item in range(right.shape[1]):
+        had = slice(None) if given is None else given[:, item]
+        own = right[had, item]
+        found.append(matched(scores[had] + (own if item in without else 0), own, focal[had], right.shape[1]))
+    return found
 
 
 def _tested(cells: Matched) -> tuple[float | None, float | None, float | None, float | None, float | None]:
@@ -186,18 +189,18 @@ def dif(sheet: Sheet, column: str, reference: str, focal: str, purify: bool = Fa
     """Every item, matched on the total.
 
     Purification (Holland & Thayer 1988): items with p < .05 leave the matching total, except while they are studied themselves, and so on until
-    a set of them comes again.
+    a set of them comes again. Where each candidate had a form of their own there is none: a total without items would be of fewer for some.
     """
     rules = rules or DifRules()
     rows, of_focal = groups_of(sheet, column, reference, focal)
-    right = sheet.right[rows].astype(np.int64)
+    right, given = sheet.right[rows].astype(np.int64), None if sheet.given is None else sheet.given[rows]
     without: frozenset[int] = frozenset()
     seen = {without}
     while True:
-        cells = _studied(right, of_focal, without)
+        cells = _studied(right, of_focal, without, given)
         tests = [_tested(one) for one in cells]
         flagged = frozenset(item for item, (_, p, *_) in enumerate(tests) if p is not None and p < rules.significant)
-        if not purify or flagged in seen:
+        if not purify or given is not None or flagged in seen:
             break
         without = flagged
         seen.add(flagged)

@@ -43,6 +43,9 @@ class Sheet:
     apart: frozenset[int] = frozenset()
     # Of each item the codes of the options that it offers, where that is known; a file knows those alone that somebody chose.
     offered: tuple[tuple[int, ...], ...] = ()
+    # Of each candidate the columns that they were given, in the order of their own form; none where all were given all columns in this order.
+    # All forms have as many items, and as many that count. What somebody was not given is blank in `answers`.
+    order: Whole | None = None
 
     @property
     def counted(self) -> list[int]:
@@ -58,6 +61,33 @@ class Sheet:
             for also in key[1:]:
                 found[:, item] |= self.answers[:, item] == also
         return found.view(np.uint8)
+
+    @cached_property
+    def given(self) -> npt.NDArray[np.bool_] | None:
+        """Who was given which column; none where all were given all."""
+        if self.order is None:
+            return None
+        found = np.zeros(self.answers.shape, np.bool_)
+        np.put_along_axis(found, self.order, True, axis=1)
+        return found
+
+    @cached_property
+    def by_place(self) -> Bytes:
+        """Right answers of the items that count, in the order of each candidate's own form: the columns are places, and items where all had one form."""
+        if self.order is None:
+            return self.right[:, self.counted] if self.apart else self.right
+        counts = ~np.isin(self.order, sorted(self.apart))
+        found: Bytes = np.take_along_axis(self.right, self.order, axis=1)[counts].reshape(len(self.order), -1)
+        return found
+
+    @cached_property
+    def in_order(self) -> Bytes:
+        """Answers in the order in which they were asked."""
+        return self.answers if self.order is None else np.take_along_axis(self.answers, self.order, axis=1)
+
+    def had(self, item: int) -> npt.NDArray[np.bool_] | slice:
+        """The rows of those who were given an item."""
+        return slice(None) if self.given is None else self.given[:, item]
 
     @cached_property
     def totals(self) -> Whole:

@@ -75,15 +75,16 @@ def rapid_guesses(sheet: Sheet, seconds: Floats, rules: SpeedRules) -> tuple[npt
 def speed(sheet: Sheet, seconds: Floats, rules: SpeedRules | None = None) -> Speed:
     """`seconds`: for each candidate and item, NaN where no time was noted."""
     rules = rules or SpeedRules()
-    n, items = sheet.answers.shape
+    n, items = sheet.in_order.shape
     last = reached(sheet)
     finished = float((last == items).mean())
     far = last >= rules.reach * items
-    counted = np.zeros(items)
+    counted = np.zeros(len(sheet.items))
     counted[sheet.counted] = 1
-    ahead = np.concatenate([np.cumsum(counted[::-1])[::-1], [0.0]])  # counted items from each place on
-    missed = ahead[last]
-    wrong = len(sheet.counted) - sheet.totals
+    asked = counted[None, :] if sheet.order is None else counted[sheet.order]
+    ahead = np.pad(np.cumsum(asked[:, ::-1], axis=1)[:, ::-1], ((0, 0), (0, 1)))  # counted items from each place on
+    missed = ahead[0][last] if sheet.order is None else np.take_along_axis(ahead, last[:, None], axis=1)[:, 0]
+    wrong = sheet.by_place.shape[1] - sheet.totals
     rapid, found = rapid_guesses(sheet, seconds, rules)
     noted = timed(sheet, seconds)
     each, fast = noted.sum(axis=1), rapid.sum(axis=1)

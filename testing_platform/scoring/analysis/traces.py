@@ -29,7 +29,8 @@ def score_groups(totals: Whole, groups: int = GROUPS) -> Whole:
 
 def traces(sheet: Sheet, item: int, groups: int = GROUPS) -> list[Group]:
     """The groups that somebody is in, from the lowest totals up."""
-    totals, answers = sheet.totals, sheet.answers[:, item]
+    had = sheet.had(item)
+    totals, answers = sheet.totals[had], sheet.answers[had, item]
     where = score_groups(totals, groups)
     codes = [BLANK, *sheet.used(item, np.bincount(answers, minlength=len(sheet.options) + 1)[1:])]
     found = []

@@ -271,7 +271,7 @@ def test_cliques_say_every_pair_of_enemies_and_no_other():
 def test_a_search_that_runs_out_of_time_claims_no_more_than_it_knows():
     """What it names is enough, and what it calls surely missing is no more than that."""
     pool = made.pool(60, 5)
-    found = run(made.document(overlap={"most": 2}), pool, 8, seconds=2)
+    found = run(made.document(overlap={"most": 2}), pool, 8, seconds=0.5)
     assert found.state == "short"
     named = sum(row.missing for row in found.shortages)
     assert 0 <= found.fewest <= named
