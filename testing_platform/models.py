@@ -4,8 +4,8 @@ from testing_platform import bus
 from testing_platform.accounts import models as accounts
 from testing_platform.audit import models as audit
 from testing_platform.db import Base
-from testing_platform.delivery import models as delivery
 from testing_platform.delivery import lines, orders
+from testing_platform.delivery import models as delivery
 from testing_platform.examinations import models as examinations
 from testing_platform.integrity import models as integrity
 from testing_platform.itembank import form_models

@@ -141,6 +141,7 @@ def fill(session: Session, settings: Settings) -> None:
     if not _is_open(session, now):
         # A demo of yesterday gets a new administration today, as a department would plan another test date.
         _open(session, examination, form, examination.bulletin.content["test_day"], now)
+    _plan_ahead(session, examination, form, now)
     from testing_platform.demo import facility
 
     facility.fill_facility(session, settings, open_session(session).administration, now)
@@ -222,10 +223,24 @@ def _open(session: Session, examination: Examination, form: Form, day: dict[str,
     return place
 
 
+AHEAD = timedelta(days=21)
+
+
+def _plan_ahead(session: Session, examination: Examination, form: Form, now: datetime) -> None:
+    """A test date on which nothing is fixed yet: what it gives can still be chosen."""
+    if session.scalars(select(TestSession).where(TestSession.__table__.c.opens_at > now + AHEAD / 3)).first() is not None:
+        return
+    window = todays_window(now)
+    administration = examinations.plan_administration(session, examination, form, examination.bulletin.content["test_day"], now)
+    later = Window(window.opens_at + AHEAD, window.closes_at + AHEAD)
+    examinations.open_session(session, administration, title="At home, next test date", mode=Mode.REMOTE, window=later, zone=ZONE, now=now)
+
+
 def _remote_sessions() -> Select[Any]:
-    """The one that stays open longest first: a past day and a day at a facility are never it."""
-    closes_at = TestSession.__table__.c.closes_at
-    return select(TestSession).where(TestSession.mode == Mode.REMOTE).order_by(closes_at.desc(), TestSession.id.desc()).limit(1)
+    """The one that stays open longest first: a past day, one ahead and a day at a facility are never it."""
+    opens_at, closes_at = TestSession.__table__.c.opens_at, TestSession.__table__.c.closes_at
+    begun = select(TestSession).where(TestSession.mode == Mode.REMOTE, opens_at <= clock.now())
+    return begun.order_by(closes_at.desc(), TestSession.id.desc()).limit(1)
 
 
 def _is_open(session: Session, now: datetime) -> bool:

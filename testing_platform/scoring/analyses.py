@@ -109,7 +109,7 @@ def laid_out(
     administration: Administration,
     entries: rules.Entries,
     sheets: Mapping[int, Mapping[int, str]],
-    given: Mapping[int, Sequence[int]],
+    given: Mapping[int, Sequence[int]] | None = None,
 ) -> tuple[Sheet, tuple[Column, ...]]:
     """What the attempts answered by this key, one row each in their order, and what stands in each column.
 

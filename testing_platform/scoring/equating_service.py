@@ -19,6 +19,8 @@ from testing_platform.accounts.models import Person
 from testing_platform.audit import service as audit
 from testing_platform.digests import canonical
 from testing_platform.examinations.models import Administration, TestSession
+from testing_platform.itembank import form_queries
+from testing_platform.itembank.form_models import LoftPool
 from testing_platform.itembank.models import FormSlot, ItemVersion
 from testing_platform.itembank.rules import State
 from testing_platform.scoring import analyses, equating_rules, rules, service
@@ -85,7 +87,13 @@ def policy_of(administration: Administration) -> EquatingPolicy:
 
 
 def earlier(session: Session, administration: Administration, run: ScoreRun) -> list[Earlier]:
-    """Those given before this one, of forms that share an item with it, and scored; the largest anchor first, then the newest."""
+    """Those given before this one, of forms that share an item with it, and scored; the largest anchor first, then the newest.
+
+    Forms that are drawn for each candidate are as hard as their blueprint says, and no one form is there to be carried to another: nothing is beside those.
+    """
+    pools = select(LoftPool.form_id).where(LoftPool.form_id.is_not(None))
+    if form_queries.pool_behind(session, administration.form_id) is not None:
+        return []
     opens = func.min(TestSession.__table__.c.opens_at)
     began: dict[int, datetime] = dict(
         session.execute(select(TestSession.administration_id, opens).group_by(TestSession.administration_id)).all()
@@ -97,7 +105,11 @@ def earlier(session: Session, administration: Administration, run: ScoreRun) -> 
         .join(ItemVersion, ItemVersion.id == FormSlot.item_version_id)
         .where(ItemVersion.item_id.in_(items.where(FormSlot.form_id == administration.form_id)))
     )
-    others = session.scalars(select(Administration).where(Administration.form_id.in_(forms), Administration.id != administration.id))
+    others = session.scalars(
+        select(Administration).where(
+            Administration.form_id.in_(forms), Administration.form_id.not_in(pools), Administration.id != administration.id
+        )
+    )
     found = [
         one
         for other in others
