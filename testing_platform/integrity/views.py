@@ -16,6 +16,7 @@ from testing_platform.audit import service as audit
 from testing_platform.examinations.models import Administration
 from testing_platform.integrity import service
 from testing_platform.integrity.rules import BY_ANALYST, Conclusion, Policy
+from testing_platform.itembank import form_queries
 from testing_platform.itembank.views import rail
 from testing_platform.scoring import exports
 from testing_platform.scoring import service as scoring
@@ -57,14 +58,18 @@ class Scored:
         return forensics.neighbours(g.session, self.administration, self.tests, self.policy)
 
 
+def _own_forms(one: Administration) -> bool:
+    return form_queries.pool_behind(g.session, one.form_id) is not None
+
+
 def _scored(one: Administration) -> Scored | None:
-    """The newest scoring with somebody in it."""
+    """The newest scoring with somebody in it; nothing where no two candidates answered the same items."""
     # What it imports is large, and most who sign in never come here.
     from testing_platform.integrity import forensics
     from testing_platform.scoring import analyses
 
     run = run_of(one)
-    if run is None:
+    if run is None or _own_forms(one):
         return None
     content = one.examination.bulletin.content
     return Scored(one, run, forensics.read(g.session, one, run), Policy.of(content), analyses.Thresholds.of(one))
@@ -99,7 +104,7 @@ def _shown(name: str, found: Scored, **more: Any) -> str:
 
 
 def _nobody(one: Administration) -> str:
-    return _page("scoring/analyses/none.html", one)
+    return _page("scoring/analyses/none.html", one, own_forms=_own_forms(one))
 
 
 @bp.get("")

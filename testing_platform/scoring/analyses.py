@@ -227,11 +227,11 @@ class Figures:
 
 
 def figures(found: Answered, thresholds: Thresholds) -> Figures:
-    """The test, its totals, its items and their options, and the time. On one thread: an exam that is under way keeps the other cores."""
+    """The test, its totals, its items that anybody was given and their options, and the time. On one thread: an exam that is under way keeps the other cores."""
     with threadpool_limits(1, "blas"):
         analysis = classical.analyze(found.sheet, thresholds.flags)
     times = speed(found.sheet, found.seconds, thresholds.speed)
-    lines = [Line(*parts) for parts in zip(found.columns, analysis.items, times.items, strict=True)]
+    lines = [Line(*parts) for parts in zip(found.columns, analysis.items, times.items, strict=True) if parts[1].n]
     return Figures(found, analysis.test, analysis.scores, times, lines)
 
 
@@ -330,7 +330,6 @@ def write_statistics(
             irt=irts.get(line.column.version_id),
         )
         for line in found.lines
-        if line.figures.n
     ]
     new = statistics.keep(session, administration.id, shown, now)
     about: dict[str, Any] = {"run": run.id, "items": len(shown), "new": new}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 bp = Blueprint("analyses", __name__, url_prefix="/analyst/administrations/<int:administration_id>/analyses")
 
 # How the table of items may be ordered; those that begin with the least worth a look.
-ORDERS = ("slot", "p", "r_pb", "r_rest", "alpha", "omitted", "not_reached", "seconds", "flags")
+ORDERS = ("slot", "p", "r_pb", "r_rest", "alpha", "n", "omitted", "not_reached", "seconds", "flags")
 FORMATS = ("xlsx", "pdf")
 
 
@@ -184,6 +184,7 @@ def _value(line: "analyses.Line", order: str) -> float:
         "r_pb": found.r_pb,
         "r_rest": found.r_rest,
         "alpha": found.alpha_if_deleted,
+        "n": found.n,
         "omitted": line.omitted,
         "not_reached": found.not_reached,
         "seconds": line.time.median,

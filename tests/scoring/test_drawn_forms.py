@@ -1,5 +1,6 @@
 """Scoring where each candidate was drawn a form of their own: one key over the pool, as many items for everybody, figures of those who had an item."""
 
+import re
 from datetime import timedelta
 from fractions import Fraction
 
@@ -183,10 +184,25 @@ def test_the_pages_of_such_an_administration(db, visit):
     assert "What is given cannot be changed any more" in reply.get_data(as_text=True)
     assert "5 forms, each for one candidate." in text(f"/analyst/pools/{pool_id}")
     base = f"/analyst/administrations/{done_id}"
-    for path in ("/scoring", "/key", "/key/items/1", "/key/panel", "/passing-score", "/analyses", "/analyses/items", "/analyses/items/1"):
+    for path in (
+        "/scoring",
+        "/key",
+        "/key/items/1",
+        "/key/panel",
+        "/passing-score",
+        "/analyses",
+        "/analyses/items",
+        "/analyses/items?sort=n&down=yes",
+    ):
         text(base + path)
+    met = re.findall(rf'href="{base}/analyses/items/(\d+)"', text(base + "/analyses/items"))
+    assert 12 <= len(set(met)) <= COUNT
+    assert "Had it" in text(f"{base}/analyses/items/{met[0]}")
     text(base + "/analyses/consistency")
     text(base + "/analyses/calibration")
+    text(base + "/analyses/equating")
+    for path in ("", "/pace", "/sets"):
+        assert "Each candidate had a form of their own" in text(base + "/forensics" + path)
     text(f"/analyst/forms/{form_id}")
     assert analyst.get(f"{base}/key/items/1/ruling?how=drop").status_code == 422
     with db.write() as session:
