@@ -89,8 +89,8 @@ QTI21 = Dialect(
     templates="http://www.imsglobal.org/question/qti_v2p1/rptemplates/",
     template_ending="",
     package="http://www.imsglobal.org/xsd/imscp_v1p1",
-    package_schema="QTIv2.1",
-    package_version="2.1",
+    package_schema="QTIv2.1 Package",
+    package_version="1.0.0",
     mark="xmlv2p1",
 )
 

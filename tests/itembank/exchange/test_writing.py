@@ -244,7 +244,7 @@ def test_a_manifest_lists_every_file_and_what_each_needs(format):
         f"imsqti_item_{mark}", "webcontent", *(["imsqti_stimulus_xmlv3p0"] if format == "qti3" else []),
     }  # fmt: skip
     heads = root.find("{*}metadata")
-    assert [each.text for each in heads] == (["QTI Package", "3.0.0"] if format == "qti3" else ["QTIv2.1", "2.1"])
+    assert [each.text for each in heads] == (["QTI Package", "3.0.0"] if format == "qti3" else ["QTIv2.1 Package", "1.0.0"])
     told = resources["CST-0001"].find("{*}metadata/{http://ltsc.ieee.org/xsd/LOM}lom")
     assert [each.text for each in told.iter() if local(each.tag) in ("string", "value")] == ["Calls", "calls", "easy", "Phones"]
 
