@@ -4,7 +4,7 @@ from testing_platform import bus
 from testing_platform.accounts import models as accounts
 from testing_platform.audit import models as audit
 from testing_platform.db import Base
-from testing_platform.delivery import lines, orders
+from testing_platform.delivery import comments, lines, orders
 from testing_platform.delivery import models as delivery
 from testing_platform.examinations import models as examinations
 from testing_platform.integrity import models as integrity
@@ -23,6 +23,7 @@ __all__ = [
     "audit",
     "bus",
     "chooser_models",
+    "comments",
     "delivery",
     "equating_models",
     "examinations",

@@ -62,6 +62,7 @@ EXPECTED = {
     "/api/attempts/<int:attempt_id>/resume": set(),
     "/api/attempts/<int:attempt_id>/submit": set(),
     "/api/attempts/<int:attempt_id>/messages": set(),
+    "/api/attempts/<int:attempt_id>/comments": set(),
     # By a token that a scheduler made, and by no cookie.
     "/api/scheduling/v1/administrations": set(),
     "/api/scheduling/v1/administrations/<int:administration_id>/interview-candidates.<any(json, csv):format>": set(),

@@ -61,6 +61,7 @@ TABLE: dict[str, Line] = {
     "attempt.resume_contact": Line(EVERYONE, "token_attempt", token=True),
     "attempt.submit": Line(EVERYONE, "token_attempt", token=True),
     "attempt.write": Line(EVERYONE, "token_attempt", token=True),
+    "attempt.comment": Line(EVERYONE, "token_attempt", token=True),
     # proctor
     "proctor.home": Line(PROCTORS | ROOM),
     "session.watch": Line(PROCTORS, "assigned_session"),

@@ -1,6 +1,7 @@
 """JSON for the candidate's pages. The two busiest addresses are in `answers.py`."""
 
 import hashlib
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from flask import Blueprint, current_app, g, jsonify, request
 from testing_platform import clock, errors
 from testing_platform.accounts import rules as accounts
 from testing_platform.accounts.permissions import allowed
-from testing_platform.delivery import pictures, queries, rules, service, tokens
+from testing_platform.delivery import comments, pictures, queries, rules, service, tokens
 from testing_platform.delivery.answers import message_json
 from testing_platform.delivery.models import Attempt, MediaKey, Ticket
 from testing_platform.delivery.rules import State, Step
@@ -18,6 +19,7 @@ from testing_platform.web.frame import csrf, json_body
 bp = Blueprint("delivery_api", __name__, url_prefix="/api")
 
 PROBE_BYTES = 131072
+KEY = re.compile(r"[0-9A-Za-z-]{8,64}")
 
 
 def _settings() -> Any:
@@ -175,3 +177,19 @@ def write(attempt: Attempt) -> Any:
     attempt.contact.http_at = g.now
     message = service.write_message(g.session, attempt, "candidate", attempt.person_id, str(json_body().get("text", "")), g.now)
     return jsonify(number=message.number, at=clock.to_ms(message.at)), 201
+
+
+@csrf.exempt
+@bp.post("/attempts/<int:attempt_id>/comments")
+@allowed("attempt.comment")
+def comment(attempt: Attempt) -> Any:
+    if g.epoch < attempt.epoch:
+        return _moved(attempt)
+    said = json_body()
+    slot, key = said.get("slot"), said.get("key")
+    if type(slot) is not int or not 0 < slot < 10_000 or not isinstance(key, str) or not KEY.fullmatch(key):
+        raise errors.BadRequest(why="slot and key")
+    service.time_is_up(g.session, attempt, g.now)
+    attempt.contact.http_at = g.now
+    comments.write(g.session, attempt, slot, str(said.get("text", "")), key, g.now)
+    return jsonify(kept=True), 201

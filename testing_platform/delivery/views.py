@@ -322,6 +322,7 @@ def test(attempt: Attempt) -> Any:
             "resume": f"{api}/resume",
             "submit": f"{api}/submit",
             "messages": f"{api}/messages",
+            "comments": f"{api}/comments",
             "receipt": f"/candidate/attempts/{attempt.id}/receipt",
         },
         "answers": answers,
@@ -329,12 +330,8 @@ def test(attempt: Attempt) -> Any:
         "journal_key": journal_key(attempt.id),
         "shortcuts": True,
     }
-    return _page(
-        "delivery/test.html",
-        attempt,
-        player=player,
-        slots=orders.laid_out(g.session, attempt, queries.slots(g.session, attempt.form_id, f"/candidate/attempts/{attempt.id}/pictures/")),
-    )
+    slots = orders.laid_out(g.session, attempt, queries.slots(g.session, attempt.form_id, f"/candidate/attempts/{attempt.id}/pictures/"))
+    return _page("delivery/test.html", attempt, player=player, slots=slots, places=[(slot["number"], slot["place"]) for slot in slots])
 
 
 @bp.get("/attempts/<int:attempt_id>/receipt")

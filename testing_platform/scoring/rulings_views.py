@@ -13,6 +13,7 @@ from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import allowed, object_rule
 from testing_platform.accounts.rules import Role
 from testing_platform.audit import service as audit
+from testing_platform.delivery import comments
 from testing_platform.examinations.models import Administration
 from testing_platform.itembank.rules import together
 from testing_platform.itembank.views import rail
@@ -68,6 +69,7 @@ def panel(one: Administration) -> Any:
     rail("administrations")
     asked, lines = rulings.panel_of(g.session, one), _lines(one)
     rows, weaker = _rows(lines, asked)
+    said = comments.of_versions(g.session, one)
     known, shown = {column.slot for column, _figures in lines}, {row["column"].slot for row in rows + weaker}
     page = render_template(
         "scoring/panel.html",
@@ -79,6 +81,9 @@ def panel(one: Administration) -> Any:
         # Asked before anybody handed in: there is no figure beside them.
         bare=[item for slot, item in asked.items() if slot not in known],
         others=[column for column, _figures in lines if column.slot not in shown],
+        comments=said,
+        # Those beside which no comment stands already.
+        commented=[column for column, _figures in lines if said[column.version_id] and all(row["column"] is not column for row in rows)],
         taken=lines[0][1].n if lines else 0,
         thresholds=analyses.Thresholds.of(one).flags,
         review=rulings.review_policy(one),
@@ -150,6 +155,7 @@ def _item_page(found: PanelItem, problem: str = "") -> str:
         options=[(str(option["key"]), Markup(option["html"])) for option in version.options],
         stimulus=stimulus and {"title": stimulus.title, "html": Markup(stimulus.html)},
         language=version.language,
+        comments=comments.of_versions(g.session, found.administration)[version.id],
         mine=next((one for one in found.rulings if one.person_id == g.person.id), None),
         closed=rulings.is_closed(found),
         agreed=rulings.agreement(found),

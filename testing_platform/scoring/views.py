@@ -21,6 +21,7 @@ from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import allowed
 from testing_platform.accounts.rules import Role
 from testing_platform.audit import service as audit
+from testing_platform.delivery import comments
 from testing_platform.examinations import views as examinations
 from testing_platform.examinations.models import Administration
 from testing_platform.itembank.exchange.write_print import pdf_of
@@ -215,6 +216,7 @@ def _item_page(one: Administration, number: int, problem: str = "", said: dict[s
         standing=service.standing_decision(g.session, one),
         problem=problem,
         said=said or {},
+        comments=comments.of_versions(g.session, one)[row.item_version_id],
         **_asked(one, number),
     )
 

@@ -5,6 +5,7 @@
 
 import { choose, crossOut, parts, savedLine, Sheet, shortcut, Stopwatch, tick } from "./answers.js";
 import { Camera, mount as mountDoctor, selfView } from "./camera.js";
+import { mount as mountComments } from "./comments.js";
 import { mount as mountClock, pageHeardAt, ServerClock } from "./clock.js";
 import { Contact, mount as mountCover, OVER } from "./contact.js";
 import { attemptHeaders, backoff, call, sleep } from "./http.js";
@@ -163,6 +164,7 @@ class Player {
       send: (text) => this.sendMessage(text),
       words: words.messages,
     });
+    mountComments(this.find("[data-comments]"), { send: (comment) => this.sendComment(comment), words: words.comments });
     this.grants = kept(this.store, "grants", settings.attempt);
     this.notes = kept(this.store, "question", settings.attempt);
   }
@@ -552,6 +554,11 @@ class Player {
     const reply = await call(this.settings.urls.messages, { method: "POST", headers: this.headers, json: { text } });
     if (reply.status !== 201) throw new Error(`message not taken (${reply.status})`);
     return reply.body;
+  }
+
+  async sendComment(json) {
+    const reply = await call(this.settings.urls.comments, { method: "POST", headers: this.headers, json });
+    if (reply.status !== 201) throw new Error(`comment not taken (${reply.status})`);
   }
 
   covered(why) {

@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Draft } from "../../../static/js/delivery/comments.js";
+
+test("what did not go out is sent again under its key, and other words or another question are another comment", () => {
+  let made = 0;
+  const draft = new Draft(() => `key-${++made}`);
+  const first = draft.of(3, "Two answers are right.");
+  assert.deepEqual(first, { slot: 3, text: "Two answers are right.", key: "key-1" });
+  assert.deepEqual(draft.of(3, "Two answers are right."), first, "tried again");
+  assert.equal(draft.of(4, "Two answers are right.").key, "key-2");
+  assert.equal(draft.of(4, "None is right.").key, "key-3");
+});
+
+test("after it was kept the same words are a new comment", () => {
+  let made = 0;
+  const draft = new Draft(() => `key-${++made}`);
+  assert.equal(draft.of(1, "Unclear.").key, "key-1");
+  draft.sent();
+  assert.equal(draft.of(1, "Unclear.").key, "key-2");
+});
