@@ -209,6 +209,7 @@ EXPECTED = {
     "/validation/administrations/<int:administration_id>/dif": VALIDATION,
     "/validation/administrations/<int:administration_id>/items/<int:number>": VALIDATION,
     "/validation/administrations/<int:administration_id>/countersign": VALIDATION,
+    "/validation/administrations/<int:administration_id>/send-back": VALIDATION,
     "/auditor/": AUDITOR,
     "/auditor/trail": AUDITOR,
     "/auditor/entries/<int:entry_id>": AUDITOR,

@@ -130,6 +130,7 @@ TABLE: dict[str, Line] = {
     "impact.see": Line(VALIDATION, "groups_of_administration"),
     "impact.export": Line(VALIDATION, "groups_of_administration"),
     "impact.countersign": Line(VALIDATION, "groups_of_administration"),
+    "impact.send_back": Line(VALIDATION, "groups_of_administration"),
     "dif.see": Line(VALIDATION, "groups_of_administration"),
     # other systems, by a token that a scheduler made
     "api.tokens": Line(SCHEDULER),

@@ -132,6 +132,7 @@ def acts() -> dict[str, str]:
         "passing_score.proposed": _("Passing score proposed"),
         "passing_score.approved": _("Passing score approved, results released"),
         "passing_score.withdrawn": _("Passing score withdrawn"),
+        "passing_score.sent_back": _("Passing score sent back before the countersignature"),
         "passing_score.superseded": _("Passing score superseded"),
         "passing_score.countersigned": _("Passing score countersigned: alternatives were weighed"),
         "demographics.kept": _("Voluntary answers about groups taken in"),

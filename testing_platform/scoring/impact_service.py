@@ -105,9 +105,13 @@ def may_see(session: Session, person: Person, administration_id: int) -> Adminis
 
 def seen(session: Session, administration_id: int, person_id: int, act: str, now: datetime, **facts: Any) -> None:
     """A look at groups is a line in the trail, and who has looked sets no cut here any more."""
+    _looked(session, administration_id, person_id, now)
+    audit.record(session, act, f"administration:{administration_id}", now, person_id, **facts)
+
+
+def _looked(session: Session, administration_id: int, person_id: int, now: datetime) -> None:
     if session.get(GroupView, (administration_id, person_id)) is None:
         session.add(GroupView(administration_id=administration_id, person_id=person_id, first_at=now))
-    audit.record(session, act, f"administration:{administration_id}", now, person_id, **facts)
 
 
 # --- who is in which group -------------------------------------------------------------------------------------------------------------------
@@ -226,6 +230,15 @@ def policy_of(administration: Administration) -> GroupPolicy:
 
 
 # --- the countersignature --------------------------------------------------------------------------------------------------------------------
+
+
+def send_back(session: Session, decision: PassingScoreDecision, person: Person, reason: str, now: datetime) -> None:
+    """In place of the countersignature: an alternative is to be weighed first. Raises ReasonMissing, NotProposed, CountersignedAlready."""
+    countersign.check_may_see(session, decision.administration, person)
+    if countersign.of_decision(session, decision) is not None:
+        raise CountersignedAlready
+    service.send_back(session, decision, person, reason, now)
+    _looked(session, decision.administration_id, person.id, now)
 
 
 def weighed(found: Sequence[Taker], maximum: int, cuts: Sequence[int], policy: GroupPolicy) -> list[dict[str, Any]]:

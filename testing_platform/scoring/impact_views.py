@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, redirect, render_template, request
+from flask import Blueprint, Response, current_app, flash, g, redirect, render_template, request
 from flask_babel import gettext as _
 from markupsafe import Markup
 from sqlalchemy import select
@@ -278,6 +278,21 @@ def _countersign_page(one: Administration, problem: str = "", said: dict[str, st
             kinds=[by for by in By if str(by) in now[0]["groups"]],
         ),
     )
+
+
+@bp.post(OF_ONE + "/send-back")
+@allowed("impact.send_back")
+def send_back(one: Administration) -> Any:
+    """The proposal goes back to the analyst, who reads why."""
+    decision, reason = service.standing_decision(g.session, one), request.form.get("reason", "").strip()[:4000]
+    if decision is None or str(decision.number) != request.form.get("number", ""):
+        raise service.NotProposed(outcome="")
+    try:
+        impacts.send_back(g.session, decision, g.person, reason, g.now)
+    except rules.ReasonMissing:
+        return _countersign_page(one, "send-back"), 422
+    flash(_("Passing score %(cut)s is back with the analyst, with your reason.", cut=decision.cut), "success")
+    return redirect(f"/validation/administrations/{one.id}", 303)
 
 
 @bp.post(OF_ONE + "/countersign")

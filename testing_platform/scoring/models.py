@@ -145,6 +145,7 @@ class PassingScoreDecision(Base):
     proposed_at: Mapped[datetime]
     approved_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     approved_at: Mapped[datetime | None]
+    # None where a validation analyst sent it back.
     withdrawn_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
     withdrawn_at: Mapped[datetime | None]
     withdrawn_reason: Mapped[str] = mapped_column(default="")

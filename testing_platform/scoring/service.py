@@ -711,6 +711,14 @@ def withdraw(session: Session, decision: PassingScoreDecision, person: Person, r
     _said(session, decision, "withdrawn", person, now)
 
 
+def send_back(session: Session, decision: PassingScoreDecision, person: Person, reason: str, now: datetime) -> None:
+    """Sent back by the validation analyst who was to countersign it. Who that was is in the trail alone: those who set the cut do not learn it."""
+    if not reason.strip():
+        raise rules.ReasonMissing(what="send-back")
+    _move(session, decision, "withdrawn", withdrawn_at=now, withdrawn_reason=reason.strip())
+    _said(session, decision, "sent_back", person, now)
+
+
 def approve(session: Session, decision: PassingScoreDecision, person: Person, now: datetime) -> PassingScoreDecision:
     """The second signature, by another person. From now on each scored attempt has its result, and never before.
 

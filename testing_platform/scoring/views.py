@@ -407,6 +407,8 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
     at = int(cut) if cut.isdecimal() and len(cut) < 6 else weighed.choice.point
     at = min(at, found.run.maximum)
     kept = scenarios.of_run(g.session, found.run)
+    # By somebody else than who proposed it, and nothing was proposed since.
+    back = next((made for made in decisions[:1] if made.outcome == "withdrawn" and made.withdrawn_by_id != made.proposed_by_id), None)
     return _page(
         "chooser",
         one,
@@ -429,6 +431,8 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
         problem=problem.facts | {"code": problem.code} if problem else {},
         below=rules.below(at, weighed.lines, inputs),
         judged=panel,
+        sent_back=back,
+        names=queries.names(g.session, {back.withdrawn_by_id}) if back else {},
         equated=equated.told(g.session, one, found.run),
         other_rates=rules.other_rates(inputs, policy),
         scenarios=_compared(kept, policy),

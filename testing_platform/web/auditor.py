@@ -28,7 +28,13 @@ bp = Blueprint("auditor", __name__, url_prefix="/auditor")
 VISIT = timedelta(minutes=30)
 DAY = timedelta(days=1)
 EXPORTS = ("results.exported", "interviews.invited")
-PASSING_SCORE = ("passing_score.proposed", "passing_score.approved", "passing_score.withdrawn", "passing_score.superseded")
+PASSING_SCORE = (
+    "passing_score.proposed",
+    "passing_score.approved",
+    "passing_score.withdrawn",
+    "passing_score.sent_back",
+    "passing_score.superseded",
+)
 
 
 def _settings() -> Any:

@@ -18,7 +18,7 @@ from testing_platform.accounts.rules import Area, Role
 from testing_platform.audit.models import AuditEntry
 from testing_platform.db import Base
 from testing_platform.examinations.models import Administration
-from testing_platform.scoring import countersign, dif_service, groups_file, impact_queries, impact_rules, impact_service, service
+from testing_platform.scoring import countersign, dif_service, groups_file, impact_queries, impact_rules, impact_service, rules, service
 from testing_platform.scoring.analysis.refusals import FaultyFile
 from testing_platform.scoring.impact_models import Countersignature, Demographics, GroupView
 from testing_platform.scoring.impact_rules import By, GroupPolicy, NotCountersigned, SawGroups, SetsTheCut, suppressed
@@ -385,6 +385,35 @@ def test_nobody_approves_before_it_is_countersigned(db, visit, people, validator
     assert approver.post(page + "/sign", {"number": "1", "typed": "4"}).status_code == 303
     with db.read() as session:
         assert session.scalars(select(QualifyingResult.id)).first() is not None
+
+
+def test_a_proposal_is_sent_back_with_a_reason_that_the_analyst_reads_without_a_name(db, visit, people, validator, decision, base, place):
+    assert "Write what is to be weighed." in text(validator.post(base + "/send-back", {"number": "1", "reason": " "}), 422)
+    assert validator.post(base + "/send-back", {"number": "2", "reason": "3 was not weighed."}).status_code == 409
+    assert "is back with the analyst" in text(
+        validator.post(base + "/send-back", {"number": "1", "reason": "3 was not weighed."}, follow_redirects=True)
+    )
+    assert validator.post(base + "/send-back", {"number": "1", "reason": "Again."}).status_code == 409
+    with db.read() as session:
+        proposer = session.get_one(Person, session.get_one(PassingScoreDecision, decision.id).proposed_by_id)
+    analyst = visit(proposer, Area.ANALYST)
+    home = f"/analyst/administrations/{place.administration_id}"
+    for page in (text(analyst.get(home + "/passing-score")), text(analyst.get(home + "/decision"))):
+        assert "3 was not weighed." in page
+        assert "Sent back by a validation analyst" in page
+        assert "Val Idator" not in page
+    assert "Propose a passing score" in text(analyst.get("/analyst/"))
+    assert acts(db, "passing_score.sent_back") == [("passing_score.sent_back", people["validator"].id)]
+    with db.write() as session:
+        one, now = session.get_one(Administration, place.administration_id), clock.now()
+        again = service.propose(
+            session, one, session.get_one(Person, proposer.id), 3, rules.Inputs(1, 0, below_reason="Short.", rates_reason="Made up."), "3 after all.", now
+        )  # fmt: skip
+        assert again.number == 2
+    assert "3 was not weighed." not in text(analyst.get(home + "/passing-score"))
+    # Who sent it back has set no passing score, and may go on to countersign the next.
+    assert validator.post(base + "/countersign", {**WORDS, "number": "2", "typed": "3", "cuts": "4"}).status_code == 303
+    assert validator.post(base + "/send-back", {"number": "2", "reason": "Too late."}).status_code == 409
 
 
 def test_what_was_weighed_is_kept_with_its_figures(db, validator, decision, base, people):
