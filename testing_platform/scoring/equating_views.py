@@ -10,6 +10,7 @@ from testing_platform import errors
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import allowed
 from testing_platform.examinations.models import Administration
+from testing_platform.itembank import form_queries
 from testing_platform.scoring import analyses_views as pages
 from testing_platform.scoring import equated, queries, service
 from testing_platform.scoring.analysis.refusals import CannotSay
@@ -73,6 +74,8 @@ def _equating(one: Administration, problem: str = "", reason: str = "") -> str:
     from testing_platform.scoring import equating_service as equatings
     from testing_platform.scoring.analysis.equating import Method
 
+    if form_queries.pool_behind(g.session, one.form_id) is not None:
+        return pages.show("none", one, own_forms=True)
     policy, (found, chosen) = equatings.policy_of(one), _chosen(one, run)
     more: dict[str, Any] = {"found": None, "recommended": None, "drifted": 0}
     if chosen is not None:
@@ -155,6 +158,8 @@ def _drift_page(one: Administration, problem: str = "", version: int | None = No
     from testing_platform.scoring import equating_plots as plots
     from testing_platform.scoring import equating_service as equatings
 
+    if form_queries.pool_behind(g.session, one.form_id) is not None:
+        return pages.show("none", one, own_forms=True)
     policy, (found, chosen) = equatings.policy_of(one), _chosen(one, run)
     drifted, cannot = None, ""
     if chosen is not None:

@@ -16,6 +16,7 @@ from testing_platform.scoring.models import QualifyingResult
 from tests import make
 from tests.journeys.conftest import Person
 from tests.journeys.test_pages import look_at_both as look
+from tests.scoring.paired import pair
 from tests.stack import running
 
 pytestmark = pytest.mark.journey
@@ -211,3 +212,29 @@ def test_two_scenarios_are_compared_and_one_is_signed(window, stack, administrat
     memo = page.request.get(stack.url + page.get_by_role("link", name="The memo as a PDF").get_attribute("href"))
     words = " ".join(sheet.extract_text() for sheet in pypdf.PdfReader(io.BytesIO(memo.body())).pages)
     assert "Eleven cases say too little." in " ".join(words.split())
+
+
+def test_an_earlier_passing_score_is_carried_over_to_the_page_where_one_is_chosen(stack, window):
+    _earlier, here = pair(stack.db)
+    analyst = sign_in(stack, window, Role.ANALYST, 1280)
+    page, base = analyst.page, f"{stack.url}/analyst/administrations/{here}"
+    page.goto(f"{base}/analyses/drift")
+    look(analyst, "drift")
+    page.get_by_text("Leave another item out").click()
+    page.locator("#reason-other").fill("Taught in a course.")
+    page.get_by_role("button", name="Leave it out and work it out anew").press("Enter")
+    expect(page.get_by_text("The item is out of the anchor")).to_be_visible()
+    look(analyst, "drift-ruled")
+    page.goto(f"{base}/analyses/equating?method=tucker")
+    look(analyst, "equating")
+    page.get_by_role("button", name=re.compile("as the carried passing score")).press("Enter")
+    page.locator("#reason").fill("The groups are alike.")
+    page.get_by_role("button", name=re.compile("as the carried passing score")).press("Enter")
+    expect(page.get_by_text("It stands on the passing score page as a line.")).to_be_visible()
+    look(analyst, "equating-kept")
+    page.goto(f"{base}/passing-score")
+    expect(page.locator(".mark--carried")).to_have_count(1)
+    # The note is still there when a script has written the table's notes anew.
+    page.locator("#vacancies_now").fill("3")
+    expect(page.locator(".outcomes [data-fixed=carried]")).to_have_count(1)
+    look(analyst, "chooser-carried")
