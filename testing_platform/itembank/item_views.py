@@ -71,8 +71,12 @@ def _url(item: Item, version: ItemVersion | None = None) -> str:
 @allowed("item.see")
 def item(item: Item) -> Any:
     """Everything about the item, its key included; who has opened this page cannot check the key blind any more."""
+    return _page(item, _version(item, request.args.get("version")))
+
+
+def _page(item: Item, version: ItemVersion, forgotten: str = "") -> str:
+    """`forgotten`: the kind of the review that was to be returned without a reason."""
     rail("bank")
-    version = _version(item, request.args.get("version"))
     lifecycle.opened(g.session, version, g.person, g.now)
     policy = lifecycle.policy_of(g.session, version)
     earlier = next((one for one in reversed(item.versions) if one.number < version.number and one.language == version.language), None)
@@ -105,6 +109,7 @@ def item(item: Item) -> Any:
         original=next((one for one in item.versions if one.id == version.variant_of_id), None),
         variants={one.language: one for one in queries.variants_of(g.session, item.id)},
         languages=[language for language in LANGUAGES if language != _original(version).language],
+        forgotten=forgotten,
     )
 
 
@@ -186,7 +191,10 @@ def review(item: Item) -> Any:
     kind, outcome = request.form.get("kind", ""), request.form.get("outcome", "")
     if kind not in [str(one) for one in signs()] or outcome not in set(Outcome):
         raise errors.BadRequest(why="review")
-    lifecycle.review(g.session, version, Signature(kind), Outcome(outcome), g.person, g.now, request.form.get("text", "")[:4000])
+    try:
+        lifecycle.review(g.session, version, Signature(kind), Outcome(outcome), g.person, g.now, request.form.get("text", "")[:4000])
+    except rules.ReasonMissing:
+        return _page(item, version, forgotten=kind), 422
     flash(_("Signed.") if outcome == Outcome.SIGN else _("It goes back to its author with what you wrote."), "success")
     return redirect(_url(item, version), 303)
 

@@ -189,6 +189,12 @@ def test_a_stale_tab_and_a_second_signature_do_nothing(db, enter, item_id):
     assert writer.post(f"{item}/hand-in", draft).status_code == 303
     assert writer.post(f"{item}/hand-in", draft).status_code == 409
     signed = {**waiting, "kind": "content", "outcome": "sign"}
+    forgotten = reviewer.post(f"{item}/reviews", {**signed, "outcome": "return", "text": " "})
+    assert forgotten.status_code == 422
+    assert newest(db, item_id).state == "in_review"
+    found = forgotten.get_data(as_text=True)
+    assert 'id="found-error"' in found
+    assert 'value="content" required checked' in found
     assert reviewer.post(f"{item}/reviews", signed).status_code == 303
     assert reviewer.post(f"{item}/reviews", signed).status_code == 409
     assert reviewer.post(f"{item}/reviews", {**signed, "kind": "fairness"}).status_code == 409
