@@ -236,7 +236,7 @@ def compared(tests: Tests, one: Taker, other: Taker, near: Mapping[Pair, set[Rea
 
 @dataclass(frozen=True)
 class SideBySide:
-    """One item in both tests. `by_chance`: how likely two people of these totals choose the same."""
+    """One item in both tests; `both`: both were asked it. `by_chance`: how likely two people of these totals choose the same."""
 
     slot: int
     code: str
@@ -246,14 +246,19 @@ class SideBySide:
     seconds: tuple[float | None, float | None]
     same: str  # right | wrong | no
     by_chance: float
+    both: bool
 
 
 def side_by_side(tests: Tests, one: Taker, other: Taker) -> list[SideBySide]:
     sheet, rows = tests.sheet, (tests.row[one.attempt_id], tests.row[other.attempt_id])
     levels = similarity.levels_of(sheet, similarity.Rules())
-    chances = levels.matching[levels.of[rows[0]], levels.of[rows[1]]]
+    (chances,) = similarity.chances_of(sheet, levels, np.array(rows[:1]), np.array(rows[1:]))
+    given = np.ones(sheet.answers.shape, np.bool_) if sheet.given is None else sheet.given
     found = []
     for place, column in enumerate(tests.answered.columns):
+        asked = [bool(given[row, place]) for row in rows]
+        if not any(asked):
+            continue
         codes = [int(sheet.answers[row, place]) for row in rows]
         times = [float(tests.answered.seconds[row, place]) for row in rows]
         shared = codes[0] == codes[1] != BLANK
@@ -267,6 +272,7 @@ def side_by_side(tests: Tests, one: Taker, other: Taker) -> list[SideBySide]:
                 (None if np.isnan(times[0]) else times[0], None if np.isnan(times[1]) else times[1]),
                 ("right" if sheet.right[rows[0], place] else "wrong") if shared else "no",
                 float(chances[place]),
+                all(asked),
             )
         )
     return found

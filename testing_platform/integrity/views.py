@@ -16,7 +16,6 @@ from testing_platform.audit import service as audit
 from testing_platform.examinations.models import Administration
 from testing_platform.integrity import service
 from testing_platform.integrity.rules import BY_ANALYST, Conclusion, Policy
-from testing_platform.itembank import form_queries
 from testing_platform.itembank.views import rail
 from testing_platform.scoring import exports
 from testing_platform.scoring import service as scoring
@@ -58,18 +57,14 @@ class Scored:
         return forensics.neighbours(g.session, self.administration, self.tests, self.policy)
 
 
-def _own_forms(one: Administration) -> bool:
-    return form_queries.pool_behind(g.session, one.form_id) is not None
-
-
 def _scored(one: Administration) -> Scored | None:
-    """The newest scoring with somebody in it; nothing where no two candidates answered the same items."""
+    """The newest scoring with somebody in it."""
     # What it imports is large, and most who sign in never come here.
     from testing_platform.integrity import forensics
     from testing_platform.scoring import analyses
 
     run = run_of(one)
-    if run is None or _own_forms(one):
+    if run is None:
         return None
     content = one.examination.bulletin.content
     return Scored(one, run, forensics.read(g.session, one, run), Policy.of(content), analyses.Thresholds.of(one))
@@ -104,7 +99,7 @@ def _shown(name: str, found: Scored, **more: Any) -> str:
 
 
 def _nobody(one: Administration) -> str:
-    return _page("scoring/analyses/none.html", one, own_forms=_own_forms(one))
+    return _page("scoring/analyses/none.html", one)
 
 
 @bp.get("")
@@ -176,7 +171,7 @@ def sets(one: Administration) -> Any:
     slots = [slot for slot in _slots(request.args.getlist("slot")) if slot in known]
     if "chosen" not in request.args and not slots:
         slots = [item.column.slot for item in items if item.compromised]
-    made, why = None, ""
+    made, why = None, "" if found.tests.sheet.order is None else "own-forms"
     if slots:
         try:
             made = forensics.of_set(found.tests, slots, found.policy, found.thresholds)

@@ -33,7 +33,7 @@ from testing_platform.scoring import service
 from testing_platform.scoring.analysis.refusals import CannotSay
 from testing_platform.scoring.models import QualifyingResult, RawScore
 from testing_platform.scoring.rules import ReasonMissing
-from tests import make
+from tests import drawn, make
 from tests.scoring.answered import ANSWERS, scored
 
 NOW = clock.now()
@@ -241,6 +241,28 @@ def test_tests_that_say_nothing_give_pages_and_files_without_a_lead(db, visit, w
     words(visitor.get(f"{url}/pace"))
     assert "Too few candidates" in words(visitor.get(f"{url}/sets?slot=1&slot=2&slot=3"))
     assert visitor.post(f"{url}/report", {"format": "xlsx", "slot": ["1", "2"]}).status_code == 200
+
+
+def test_where_forms_are_drawn_what_both_were_asked_is_compared(db, visit, world):
+    with db.write() as session:
+        place, by = drawn.place(session, drawn.pool(session)), drawn.analyst(session)
+        attempts = [drawn.handed_in(session, place, right) for right in (12, 9, 9, 6, 3)]
+        asked = [{row.item_version_id for row in drawn.slots(session, attempt)} for attempt in attempts[:2]]
+        one, later = place.administration, make.NOON + timedelta(hours=10)
+        service.lock_key(session, one, by, later)
+        run = service.run(session, one, by, later)
+        tests = forensics.read(session, one, run)
+        rows = forensics.side_by_side(tests, *tests.takers[:2])
+        found = forensics.alike(tests, {}, Policy())
+        lead = forensics.compared(tests, *tests.takers[:2], {}, found)
+    assert (len(rows), sum(row.both for row in rows)) == (len(asked[0] | asked[1]), len(asked[0] & asked[1]))
+    assert sum(row.same != "no" for row in rows) == lead.figures.identical <= len(asked[0] & asked[1])
+    assert sum(row.by_chance for row in rows) == pytest.approx(lead.figures.expected)
+    visitor = visit(world.staff["analyst"], Area.ANALYST)
+    url = f"/analyst/administrations/{one.id}/forensics"
+    assert "not asked of both" in words(visitor.get(f"{url}/lead?a={tests.takers[0].number}&b={tests.takers[1].number}"))
+    for part in ("", "/pace"):
+        words(visitor.get(url + part))
 
 
 def test_where_one_test_or_no_item_counts_nothing_is_said(db, visit, world):

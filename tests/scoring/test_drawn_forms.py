@@ -200,7 +200,9 @@ def test_the_pages_of_such_an_administration(db, visit):
     assert "Had it" in text(f"{base}/analyses/items/{met[0]}")
     text(base + "/analyses/consistency")
     text(base + "/analyses/calibration")
-    for path in ("/analyses/equating", "/analyses/drift", "/forensics", "/forensics/pace", "/forensics/sets"):
+    text(base + "/forensics")
+    text(base + "/forensics/pace")
+    for path in ("/analyses/equating", "/analyses/drift", "/forensics/sets"):
         assert "Each candidate had a form of their own" in text(base + path)
     text(f"/analyst/forms/{form_id}")
     assert analyst.get(f"{base}/key/items/1/ruling?how=drop").status_code == 422

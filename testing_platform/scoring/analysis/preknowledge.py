@@ -83,6 +83,8 @@ class OfSheet:
 
 def of_sheet(sheet: Sheet, chosen: Sequence[int], z: Floats | None = None) -> OfSheet:
     """Of the items that count, calibrated on the same answers. Raises CannotSay."""
+    if sheet.order is not None:
+        raise CannotSay(why="own-forms")
     n, right = len(sheet.answers), sheet.right
     told = [place for place in sheet.counted if 0 < int(right[:, place].sum(dtype=np.int64)) < n]
     inside = [place for place in told if place in set(chosen)]

@@ -23,6 +23,7 @@ from testing_platform.scoring.analysis.refusals import CannotSay
 from testing_platform.scoring.analysis.sheets import BLANK, Floats, Sheet, Whole
 
 BLOCK = 2048
+TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,9 @@ class Levels:
     @cached_property
     def matching(self) -> Floats:
         """For two levels and an item the chance that two people choose the same."""
-        return np.asarray(np.einsum("sjo,tjo->stj", self.shares, self.shares))
+        # Rounding may lift a chance of one above it.
+        found: Floats = np.minimum(1.0, np.einsum("sjo,tjo->stj", self.shares, self.shares))
+        return found
 
 
 def levels_of(sheet: Sheet, rules: Rules) -> Levels:
@@ -88,16 +91,24 @@ def levels_of(sheet: Sheet, rules: Rules) -> Levels:
         [np.add.reduceat((sheet.answers == option)[order], starts, axis=0, dtype=np.int64) for option in range(1, len(sheet.options) + 1)],
         axis=2,
     )
+    # Of how many at each level an item was asked: of all, unless each had a form of their own.
+    asked = np.repeat(people[:, None], len(sheet.items), axis=1)
+    if sheet.given is not None:
+        asked = np.add.reduceat(sheet.given[order], starts, axis=0, dtype=np.int64)
     width = max(rules.width * float(sheet.totals.std()) * len(of) ** -0.2, 0.5)
     kernel = np.exp(-(((totals[:, None] - totals) / width) ** 2) / 2)
-    whole = counts.sum(axis=0) / len(of)
+    whole = counts.sum(axis=0) / np.maximum(asked.sum(axis=0), 1)[:, None]
     smooth = np.einsum("st,tjo->sjo", kernel, counts) + rules.drawn * whole
-    return Levels(of, tilted(smooth / (kernel @ people + rules.drawn)[:, None, None], sheet.keys, totals, sheet.counted))
+    shares = smooth / (kernel @ asked + rules.drawn)[:, :, None]
+    return Levels(of, tilted(shares, sheet.keys, totals, sheet.counted, asked.sum(axis=0)[sheet.counted] / len(of)))
 
 
-def tilted(shares: Floats, keys: tuple[tuple[int, ...], ...], totals: Whole, counted: Sequence[int]) -> Floats:
-    """The odds of a right answer times one number for each level, so that the counted items right add up to its total; found by halving."""
-    items = len(counted)
+def tilted(shares: Floats, keys: tuple[tuple[int, ...], ...], totals: Whole, counted: Sequence[int], often: Floats) -> Floats:
+    """The odds of a right answer times one number for each level, so that the counted items right add up to its total; found by halving.
+
+    `often`: the share of candidates who were asked each counted item.
+    """
+    items = round(float(often.sum()))
     right = np.zeros(shares.shape[1:], bool)
     for item, key in enumerate(keys):
         right[item, [code - 1 for code in key]] = True
@@ -107,7 +118,7 @@ def tilted(shares: Floats, keys: tuple[tuple[int, ...], ...], totals: Whole, cou
     low, high = np.full(len(totals), -30.0), np.full(len(totals), 30.0)
     for _ in range(60):
         middle = (low + high) / 2
-        less = special.expit(line[:, counted] + middle[:, None]).sum(axis=1) < wanted
+        less = special.expit(line[:, counted] + middle[:, None]) @ often < wanted
         low, high = np.where(less, middle, low), np.where(less, high, middle)
     after = special.expit(line + low[:, None])
     found: Floats = shares * np.where(right, (after / before)[:, :, None], ((1 - after) / (1 - before))[:, :, None])
@@ -145,28 +156,42 @@ def _panels(of: Whole) -> Iterator[tuple[int, int, int]]:
             yield first, min(first + BLOCK, stop), int(of[start])
 
 
+def _across(level: Whole, first: int, apart: bool) -> Iterator[tuple[int, int, int]]:
+    """Stretches from `first` on: first, after the last, level; of whatever levels (-1), unless each level is wanted by itself."""
+    if apart:
+        yield from (panel for panel in _panels(level) if panel[0] >= first)
+    else:
+        yield from ((begin, min(begin + BLOCK, len(level)), -1) for begin in range(first, len(level), BLOCK))
+
+
 def screened(sheet: Sheet, levels: Levels, top: int) -> list[tuple[int, int]]:
     """The pairs of rows with the greatest z."""
     order = np.argsort(levels.of, kind="stable")
     level = levels.of[order]
     chosen = _one_hot(sheet, order)
     rank = np.argsort(np.argsort(np.array(sheet.candidates)))[order]  # level pairs go by the candidates' names
+    given = None if sheet.given is None else sheet.given[order].astype(np.float32)
     means, squares = levels.matching.sum(axis=2), (levels.matching * (1 - levels.matching)).sum(axis=2)
     kept = (np.empty(0), np.empty(0, np.int64), np.empty(0, np.int64))
     limit = -np.inf
     for first, after, mine in _panels(level):
-        for begin in range(first, len(level), BLOCK):
-            end = min(begin + BLOCK, len(level))
-            mean, sd = means[mine, level[begin:end]], np.sqrt(squares[mine, level[begin:end]])
+        for begin, end, theirs in _across(level, first, given is not None):
+            mean, square = means[mine, level[begin:end]], squares[mine, level[begin:end]]
+            if given is not None:
+                # What two people can share is what both were asked: another sum for each pair.
+                same = levels.matching[mine, theirs].astype(np.float32)
+                mean, square = ((given[first:after] * part) @ given[begin:end].T for part in (same, same * (1 - same)))
+            sd = np.sqrt(square)
             shared = chosen[first:after] @ chosen[begin:end].T
             if begin == first:
                 shared[np.tril_indices(after - first, m=end - begin)] = -1
-            least = np.maximum(0.0, mean + limit * np.maximum(sd, 1e-300) - 1e-6).astype(np.float32)
+            least = np.maximum(0.0, mean + limit * np.maximum(sd, TINY) - 1e-4).astype(np.float32)
             found = np.flatnonzero(shared >= least)
             if not len(found):
                 continue
             rows, columns = np.divmod(found, end - begin)
-            z = (shared.ravel()[found] - mean[columns]) / np.maximum(sd[columns], 1e-300)
+            at = columns if given is None else (rows, columns)
+            z = (shared.ravel()[found] - mean[at]) / np.maximum(sd[at], TINY)
             kept = (np.append(kept[0], z), np.append(kept[1], rows + first), np.append(kept[2], columns + begin))
             if len(kept[0]) >= top:
                 pair = np.sort(rank[np.stack(kept[1:])], axis=0)
@@ -198,7 +223,15 @@ def omega(sheet: Sheet, levels: Levels, copiers: Whole, sources: Whole) -> Again
     answers = sheet.answers[sources].astype(np.intp)
     shares = levels.shares[levels.of[copiers][:, None], np.arange(answers.shape[1]), answers - 1]
     chances: Floats = np.where(answers == BLANK, 0.0, np.clip(shares, 0.0, 1.0))
+    if sheet.given is not None:
+        chances = chances * sheet.given[copiers]
     return against((sheet.answers[copiers] == answers) & (answers != BLANK), chances)
+
+
+def chances_of(sheet: Sheet, levels: Levels, ones: Whole, others: Whole) -> Floats:
+    """For each pair of rows and each item the chance that two people of their totals choose the same: none of what not both were asked."""
+    found: Floats = levels.matching[levels.of[ones], levels.of[others]]
+    return found if sheet.given is None else found * (sheet.given[ones] & sheet.given[others])
 
 
 def pairs_of(sheet: Sheet, levels: Levels, rows: Sequence[tuple[int, int]], looked: int) -> list[Pair]:
@@ -207,7 +240,7 @@ def pairs_of(sheet: Sheet, levels: Levels, rows: Sequence[tuple[int, int]], look
         return []
     ones, others = np.array(rows, np.intp).T
     same = (sheet.answers[ones] == sheet.answers[others]) & (sheet.answers[ones] != BLANK)
-    both = against(same, levels.matching[levels.of[ones], levels.of[others]])
+    both = against(same, chances_of(sheet, levels, ones, others))
     wrong = (same & (sheet.right[ones] == 0)).sum(axis=1)
     ways = omega(sheet, levels, ones, others), omega(sheet, levels, others, ones)
     found = []

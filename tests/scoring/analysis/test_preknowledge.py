@@ -1,6 +1,7 @@
 """Sets of items that somebody knew: put in, found, and honest people left alone."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from scipy import optimize
 
 from testing_platform.scoring.analysis import irt
-from testing_platform.scoring.analysis.preknowledge import preknowledge
+from testing_platform.scoring.analysis.preknowledge import of_sheet, preknowledge
 from testing_platform.scoring.analysis.refusals import CannotSay
 from tests.scoring.analysis.data import made_up, write
 
@@ -66,6 +67,13 @@ def test_a_set_is_neither_nearly_nothing_nor_nearly_all(given):
     for chosen in (range(2), range(58)):
         with pytest.raises(CannotSay):
             preknowledge(given.right, given.items, list(chosen))
+
+
+def test_forms_of_their_own_have_no_set_in_common(given):
+    sheet = made_up(220, 20, 2)
+    with pytest.raises(CannotSay) as refused:
+        of_sheet(replace(sheet, order=np.tile(np.arange(20), (220, 1))), range(5))
+    assert refused.value.facts["why"] == "own-forms"
 
 
 def test_the_command_prints_one_document(command, tmp_path):

@@ -131,6 +131,46 @@ def test_answers_that_say_nothing_give_no_lead(rows):
     assert all(pair.adjusted > 0.05 and np.isfinite(pair.z or 0.0) and np.isfinite(pair.omega or 0.0) for pair in found.top)
 
 
+@pytest.fixture(scope="module")
+def own():
+    """Each was given 42 of 60 items, in an order of their own; candidate 51 has what 50 answered wherever both were asked."""
+    sheet, chance = copied(240, 60, 7, {50: 60}), np.random.default_rng(7)
+    order = np.argsort(chance.random(sheet.answers.shape), axis=1)[:, :42]
+    answers = np.zeros_like(sheet.answers)
+    np.put_along_axis(answers, order, np.take_along_axis(sheet.answers, order, axis=1), axis=1)
+    return replace(sheet, answers=answers, order=order)
+
+
+def test_forms_that_are_all_alike_have_the_pairs_of_one_form(small):
+    alike = replace(small, order=np.tile(np.arange(30), (230, 1)))
+    one, other = similarity(small, 40), similarity(alike, 40)
+    assert [(pair.a, pair.b, pair.identical) for pair in one.top] == [(pair.a, pair.b, pair.identical) for pair in other.top]
+    assert [pair.p_omega for pair in one.top] == pytest.approx([pair.p_omega for pair in other.top])
+
+
+def test_where_forms_differ_what_both_were_asked_is_compared_and_the_copier_found(own, monkeypatch):
+    levels, given = levels_of(own, module.Rules()), own.given
+    every = []
+    for one, other in combinations(range(240), 2):
+        chance = np.where(given[one] & given[other], (levels.shares[levels.of[one]] * levels.shares[levels.of[other]]).sum(axis=1), 0)
+        same = ((own.answers[one] == own.answers[other]) & (own.answers[one] != 0)).sum()
+        every.append((same - chance.sum()) / (chance * (1 - chance)).sum() ** 0.5)
+    monkeypatch.setattr(module, "BLOCK", 17)
+    found = similarity(own, 40).top
+    assert [pair.z for pair in found] == pytest.approx(sorted(every, reverse=True)[:40], abs=1e-6)
+    (alike,) = (pair for pair in found if pair.adjusted < 0.05)
+    assert (alike.a, alike.b, alike.identical) == ("C50", "C51", (given[49] & given[50]).sum())
+
+
+def test_of_honest_people_with_forms_of_their_own_the_chances_are_as_rare_as_they_say(own):
+    chance = np.random.default_rng(3)
+    pairs = [(f"C{one + 1}", f"C{other + 1}") for one, other in (chance.choice(240, 2, replace=False) for _ in range(1200))]
+    found = similarity(own, 1200, pairs).top
+    assert sum(pair.p < 0.05 for pair in found) <= 0.06 * len(found)
+    assert sum(pair.p_omega < 0.05 for pair in found) <= 0.06 * len(found)
+    assert abs(np.mean([pair.z for pair in found])) < 0.15
+
+
 def test_looking_at_neighbours_alone_finds_what_is_lost_among_all():
     sheet = copied(900, 60, 21, {70: 27})
     named = [(f"C{row}", f"C{row + 1}") for row in range(1, 900)]
