@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from sqlalchemy import DDL, ColumnElement, event, literal_column, text
+from sqlalchemy import DDL, ColumnElement, String, bindparam, event, literal_column, text
 from sqlalchemy.orm import Session
 
 from testing_platform.itembank.models import Item, ItemVersion
@@ -61,6 +61,7 @@ def matching(session: Session, typed: str) -> ColumnElement[bool] | None:
         return Item.id.in_(
             text("SELECT rowid FROM item_words WHERE item_words MATCH :typed").bindparams(typed=query).columns(literal_column("rowid"))
         )
-    query = " & ".join(f"{word}" for word in found) + ":*"
-    table = text("SELECT item_id FROM item_words WHERE words @@ to_tsquery('english', :typed)").bindparams(typed=query)
+    # Written into the statement: prepared without its words it is planned as if any words were in a few items.
+    words = bindparam("typed", " & ".join(found) + ":*", String, literal_execute=True)
+    table = text("SELECT item_id FROM item_words WHERE words @@ to_tsquery('english', :typed)").bindparams(words)
     return Item.id.in_(table.columns(literal_column("item_id")))
