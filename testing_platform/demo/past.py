@@ -25,7 +25,7 @@ from testing_platform.accounts import service as accounts
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.rules import Role
 from testing_platform.db import Database, Statement, stamp
-from testing_platform.delivery import facility, lines
+from testing_platform.delivery import comments, facility, lines
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.answers import Answers, Batch, EventIn
 from testing_platform.delivery.models import Attempt
@@ -288,6 +288,8 @@ class Taker:
         if test.handed_in is None:
             yield began + allowed + self.day.late_grace + SECOND, self._time_is_up
         else:
+            for number, wrote in enumerate(one for one in PLAN["comment"] if one["candidate"] == self.who.number):
+                yield began + test.handed_in - SECOND, partial(self._comment, number, wrote)
             yield began + test.handed_in, self._hand_in
 
     def _file(self, now: datetime) -> None:
@@ -341,6 +343,10 @@ class Taker:
             assert (status, reply["acked"], reply["late"]) == (200, events[-1].seq, [])
 
         return send
+
+    def _comment(self, number: int, wrote: dict[str, Any], now: datetime) -> None:
+        slot = setup.read("form_a.toml")["items"].index(wrote["item"]) + 1
+        comments.write(self.day.session, self._sure, slot, wrote["text"], f"past-comment-{number}", now)
 
     def _hand_in(self, now: datetime) -> None:
         assert attempts.submit(self.day.session, self._sure, now)

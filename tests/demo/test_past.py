@@ -17,7 +17,7 @@ from testing_platform.audit import service as audit
 from testing_platform.audit.models import AuditEntry
 from testing_platform.bus import Event, open_database
 from testing_platform.db import Base
-from testing_platform.delivery import jobs, lines, rules
+from testing_platform.delivery import comments, jobs, lines, rules
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.models import Attempt, NoShow, Response
 from testing_platform.demo import earlier, past, setup
@@ -271,6 +271,17 @@ def test_of_the_households_one_shares_more_answers_than_two_who_work_alone_and_n
     assert [found[0].a, found[0].b] == planned[0]
     assert found[0].adjusted < 1e-4
     assert min(pair.adjusted for pair in found[1:]) > 0.05
+
+
+def test_some_wrote_about_the_planted_key_and_what_they_wrote_stands_with_the_version_that_they_had(session, administration):
+    said = comments.of_versions(session, administration)
+    planned = Counter(one["item"] for one in PLAN["comment"])
+    held = {
+        row.item_version_id: CODES[row.slot - 1]
+        for row in session.scalars(select(FormSlot).where(FormSlot.form_id == administration.form_id))
+    }
+    assert {held[version]: len(rows) for version, rows in said.items()} == planned
+    assert planned[PLAN["miskeyed"]["item"]] == 2
 
 
 def test_the_slip_contradicts_the_item_s_own_rationale_and_is_in_no_other_form(session, administration):
