@@ -179,7 +179,7 @@ def not_blind(session: Session, item: PanelItem, person: Person) -> str:
     about = (f"administration:{item.administration_id}", f"form:{item.administration.form_id}")
     looked = select(AuditEntry.id).where(
         AuditEntry.actor_id == person.id,
-        AuditEntry.act.in_(("key.seen", "key.item_seen", "form.seen")),
+        AuditEntry.act.in_(("key.seen", "key.item_seen", "form.seen", "forensics.lead_seen")),
         AuditEntry.object.in_(about),
     )
     return "looked" if session.scalars(looked.limit(1)).first() is not None else ""

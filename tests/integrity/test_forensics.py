@@ -29,9 +29,9 @@ from testing_platform.integrity.forensics import Taker
 from testing_platform.integrity.models import LeadConclusion
 from testing_platform.integrity.rules import Conclusion, LeadMoved, Policy, Reason
 from testing_platform.proctor import room_service
-from testing_platform.scoring import service
+from testing_platform.scoring import rulings, service
 from testing_platform.scoring.analysis.refusals import CannotSay
-from testing_platform.scoring.models import QualifyingResult, RawScore
+from testing_platform.scoring.models import PanelItem, QualifyingResult, RawScore
 from testing_platform.scoring.rules import ReasonMissing
 from tests import drawn, make
 from tests.scoring.answered import ANSWERS, scored
@@ -358,6 +358,16 @@ def test_every_look_is_in_the_trail_without_a_figure(db, world, analyst):
         ).all()
     assert {row.act.partition(".")[2] for row in rows} >= {"seen", "pace_seen", "set_seen", "lead_seen", "exported"}
     assert {key for row in rows for key in row.facts} <= {"run", "slots", "attempts", "format", "sha256", "conclusion"}
+
+
+def test_who_has_looked_at_a_lead_has_seen_the_key_and_is_no_blind_expert(db, world, visit):
+    with db.write() as session:
+        other, one = make.person(session, Role.ANALYST), session.get_one(Administration, world.number)
+        (asked,) = rulings.ask(session, one, session.get_one(Person, world.staff["approver"].id), {1: []}, NOW)
+        assert rulings.not_blind(session, asked, other) == ""
+    visit(other, Area.ANALYST).get(f"{base(world)}/lead{lead_of(world)}")
+    with db.read() as session:
+        assert rulings.not_blind(session, session.get_one(PanelItem, asked.id), session.get_one(Person, other.id)) == "looked"
 
 
 # --- what people make of a lead --------------------------------------------------------------------------------------------------------------
