@@ -6,10 +6,10 @@ It comes about as the next one does (`past`), act by act through the services, a
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from testing_platform.accounts.rules import Role
@@ -17,9 +17,11 @@ from testing_platform.db import Database
 from testing_platform.demo import past, setup
 from testing_platform.examinations.models import Administration
 from testing_platform.itembank import service as itembank
-from testing_platform.scoring import rules, service
-from testing_platform.scoring.models import QualifyingResult
+from testing_platform.notices.models import Notice
+from testing_platform.scoring import interviews, results, rules, service
+from testing_platform.scoring.models import InterviewInvitation, QualifyingResult
 from testing_platform.settings import Settings
+from testing_platform.web.frame import make_frame
 
 PLAN = setup.read("earlier.toml")
 
@@ -59,7 +61,10 @@ def fill(session: Session, db: Database, settings: Settings, now: datetime, prog
     drifted = PLAN["items"].index(PLAN["drifted"]["item"])
     day.items[drifted] = replace(day.items[drifted], difficulty=day.items[drifted].difficulty + PLAN["drifted"]["harder"])
     past.happen(day, administration, candidates(), PLAN["seed"], progress)
-    _decide(session, administration, window.closes_at + timedelta(days=PLAN["decided_days"]))
+    decided_at = window.closes_at + timedelta(days=PLAN["decided_days"])
+    _decide(session, administration, decided_at)
+    with make_frame(settings, db).app_context():  # letters are written in the language of who reads them
+        _invite(session, administration, settings, decided_at + timedelta(days=1))
 
 
 def _decide(session: Session, administration: Administration, now: datetime) -> None:
@@ -80,3 +85,19 @@ def _decide(session: Session, administration: Administration, now: datetime) -> 
     decision = service.propose(session, administration, analyst, said["cut"], inputs, said["rationale"], now)
     service.approve(session, decision, approver, now)
     session.execute(update(QualifyingResult).where(QualifyingResult.decision_id == decision.id).values(mailed_at=now))
+
+
+def _invite(session: Session, administration: Administration, settings: Settings, now: datetime) -> None:
+    """All who passed were invited to an interview, and it was held."""
+    said, today = PLAN["interviews"], now.astimezone(ZoneInfo(setup.ZONE)).date()
+    days = interviews.working_days(
+        today + timedelta(days=said["in_days"]), today + timedelta(days=said["in_days"] + 13), (), weekends=False
+    )
+    plan = interviews.Plan(
+        said["location"], tuple(days), time(9), time(17), said["minutes"], said["boards"], today + timedelta(days=said["in_days"] - 4)
+    )
+    seen = results.preview(session, administration, plan, settings, now)
+    letters = results.letters_for(session, administration, seen, settings, now)
+    kept = results.invite(session, administration, plan, seen.digest, letters, setup.person_with(session, Role.SCHEDULER), settings, now)
+    posted = select(InterviewInvitation.notice_id).where(InterviewInvitation.plan_id == kept.id)
+    session.execute(update(Notice).where(Notice.id.in_(posted)).values(state="sent", sent_at=now))

@@ -71,5 +71,5 @@ def _sit_down() -> Any:
 @bp.get("/outbox")
 @allowed("demo")
 def outbox() -> Any:
-    mails = g.session.scalars(select(Notice).order_by(Notice.id.desc()).limit(100)).all()
+    mails = g.session.scalars(select(Notice).where(queries.of_today(g.now)).order_by(Notice.id.desc()).limit(100)).all()
     return render_template("demo/outbox.html", mails=mails)

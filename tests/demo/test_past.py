@@ -20,7 +20,7 @@ from testing_platform.db import Base
 from testing_platform.delivery import comments, jobs, lines, rules
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.models import Attempt, NoShow, Response
-from testing_platform.demo import earlier, past, setup
+from testing_platform.demo import earlier, past, queries, setup
 from testing_platform.examinations.models import Administration, Appointment, ProctorAssignment, TestSession
 from testing_platform.itembank.models import Form, FormSlot
 from testing_platform.notices.models import Notice
@@ -174,7 +174,8 @@ def test_answers_were_changed_and_left_out_about_as_often_as_people_do(session, 
 
 
 def test_no_mail_of_weeks_ago_stands_in_the_outbox_or_is_due(session):
-    assert session.scalar(select(func.count()).select_from(Notice)) == 0
+    assert session.scalar(select(func.count()).select_from(Notice).where(queries.of_today(clock.now()))) == 0
+    assert set(session.scalars(select(Notice.state).distinct())) == {"sent"}
     assert not jobs.receipts_due(session)
 
 
@@ -352,6 +353,7 @@ def test_nobody_took_both_and_the_earlier_one_is_decided_and_over(session, admin
     assert 0.4 < outcomes["PASS"] / outcomes.total() < 0.9
     assert scoring.differences(session, decision) == []
     assert not results.letters_due(session)
+    assert {row.standing for row in results.rows(session, before, decision)} == {results.Standing.SENT}
 
 
 def test_the_item_that_has_become_known_since_stands_out_of_the_anchor(session, administration, before):
