@@ -3,12 +3,10 @@
 import contextlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import sysconfig
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +15,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from testing_platform import assets
+from testing_platform.ending import Told
 from testing_platform.itembank.exchange.safety import LIMITS
 from testing_platform.settings import Settings
 
@@ -155,7 +154,6 @@ class Supervisor:
     folder: Path
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     started: dict[str, float] = field(default_factory=dict)
-    stopping: threading.Event = field(default_factory=threading.Event)
 
     def start(self, name: str) -> None:
         self.children[name] = subprocess.Popen(self.commands[name], env=os.environ | self.environment, start_new_session=True)
@@ -163,11 +161,10 @@ class Supervisor:
         (self.folder / f"{name}.pid").write_text(str(self.children[name].pid))
 
     def run(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.stopping.set())
+        told = Told()
         for name in self.commands:
             self.start(name)
-        while not self.stopping.wait(0.2):
+        while not told.wait(0.2):
             for name, child in self.children.items():
                 if child.poll() is not None and time.monotonic() - self.started[name] > 0.5:
                     log.warning("restarted", child=name, code=child.returncode)

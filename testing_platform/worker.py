@@ -1,7 +1,5 @@
 """The worker: a loop of sweeps over due rows. Everything it does may come late without harm, and twice without harm."""
 
-import signal
-import threading
 import time
 
 import structlog
@@ -15,6 +13,7 @@ from testing_platform.db import OnlyOne
 from testing_platform.delivery import jobs as delivery
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery import withdrawals
+from testing_platform.ending import Told
 from testing_platform.itembank import form_jobs
 from testing_platform.notices import service as notices
 from testing_platform.notices.models import Notice
@@ -89,13 +88,11 @@ def _send(app: Frame) -> None:
 
 def main(settings: Settings) -> None:
     app = create_app(settings, open_database(settings))
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
+    told = Told()
     log.info("worker.ready")
     only = OnlyOne(app.db, "worker")
     next_hour = time.monotonic()
-    while not stop.is_set():
+    while not told.told:
         began = time.monotonic()
         hourly = began >= next_hour
         try:
@@ -108,4 +105,4 @@ def main(settings: Settings) -> None:
             log.warning("storage")
         except Exception as problem:
             log.error("round", kind=type(problem).__name__, exc_info=True)
-        stop.wait(max(0.05, EACH - (time.monotonic() - began)))
+        told.wait(max(0.05, EACH - (time.monotonic() - began)))
