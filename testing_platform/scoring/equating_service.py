@@ -161,10 +161,23 @@ def rulings_of(session: Session, administration: Administration, other: Administ
     return {row.version_id: row for row in rows}
 
 
+def _found(session: Session, administration: Administration, with_id: int) -> tuple[ScoreRun, Earlier]:
+    """The two as they are now. Raises ScoresNotCurrent, AnchorMoved."""
+    # Whoever else keeps or rules for this administration waits here, and then sees what was done.
+    session.execute(select(Administration.id).where(Administration.id == administration.id).with_for_update())
+    run = service.newest_run(session, administration)
+    if run is None:
+        raise service.ScoresNotCurrent
+    found = next((one for one in earlier(session, administration, run) if one.administration.id == with_id), None)
+    if found is None:
+        raise AnchorMoved
+    return run, found
+
+
 def rule_on(
     session: Session,
     administration: Administration,
-    with_: Earlier,
+    with_id: int,
     person: Person,
     version_id: int,
     out: bool,
@@ -173,7 +186,8 @@ def rule_on(
     now: datetime,
 ) -> AnchorRuling:
     """Leave an item out of the anchor, or take it in again. Raises NotFound for an item that is not shared, AnchorMoved where it is so already, ReasonMissing."""
-    item = next((one for one in with_.items if one.version_id == version_id), None)
+    found = _found(session, administration, with_id)[1]
+    item = next((one for one in found.items if one.version_id == version_id), None)
     if item is None:
         raise errors.NotFound
     if item.standing is not (Standing.ANCHOR if out else Standing.LEFT_OUT):
@@ -182,7 +196,7 @@ def rule_on(
         raise rules.ReasonMissing(what="anchor", version=version_id)
     made = AnchorRuling(
         administration_id=administration.id,
-        earlier_id=with_.administration.id,
+        earlier_id=with_id,
         version_id=version_id,
         out=out,
         reason=reason.strip(),
@@ -193,7 +207,7 @@ def rule_on(
     session.add(made)
     session.flush()
     act, about = "anchor.left_out" if out else "anchor.taken_in", f"administration:{administration.id}"
-    audit.record(session, act, about, now, person.id, earlier=with_.administration.id, slot=item.here, version=version_id, **figures)
+    audit.record(session, act, about, now, person.id, earlier=with_id, slot=item.here, version=version_id, **figures)
     return made
 
 
@@ -418,11 +432,10 @@ def keep(
     now: datetime,
 ) -> KeptEquating:
     """`seen`: the digest of what was looked at. Raises NoCut, ReasonMissing, ScoresNotCurrent, AnchorMoved."""
-    run = service.newest_run(session, administration)
-    if run is None or not service.is_current(session, administration, run, now):
+    run, found = _found(session, administration, with_id)
+    if not service.is_current(session, administration, run, now):
         raise service.ScoresNotCurrent
-    found = next((one for one in earlier(session, administration, run) if one.administration.id == with_id), None)
-    if found is None or digest_of(run, found) != seen:
+    if digest_of(run, found) != seen:
         raise AnchorMoved
     if made.cut is None:
         raise NoCut

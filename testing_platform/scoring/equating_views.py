@@ -142,7 +142,8 @@ def keep(one: Administration) -> Any:
 
     raw = pages.write(write)
     flash(_("The carried passing score, %(raw)s, is kept. It stands on the passing score page as a line.", raw=raw), "success")
-    return redirect(f"/analyst/administrations/{number}/analyses/equating?with={with_id}&method={asked}", 303)
+    smooth = "&smooth=yes" if made.smooth else ""
+    return redirect(f"/analyst/administrations/{number}/analyses/equating?with={with_id}&method={asked}{smooth}", 303)
 
 
 @bp.get("/drift")
@@ -198,19 +199,13 @@ def rule_on(one: Administration) -> Any:
     found, _why = _drift(equatings.pair(g.session, one, run, chosen))
     line = next((each for each in found.items if each.item.version_id == version), None) if found else None
     figures = {"distance": line.distance, "robust_z": line.figures.robust_z if line.figures else None} if line else {}
-    number, person_id, with_id, run_id = one.id, g.person.id, chosen.administration.id, run.id
+    number, person_id, with_id = one.id, g.person.id, chosen.administration.id
     if not reason:
         return _drift_page(one, "reason-needed", version), 422
 
     def write(session: Session) -> None:
         here, person = session.get_one(Administration, number), session.get_one(Person, person_id)
-        newest = service.newest_run(session, here)
-        if newest is None or newest.id != run_id:
-            raise service.ScoresNotCurrent
-        again = next((each for each in equatings.earlier(session, here, newest) if each.administration.id == with_id), None)
-        if again is None:
-            raise equatings.AnchorMoved
-        equatings.rule_on(session, here, again, person, version, out, reason, figures, g.now)
+        equatings.rule_on(session, here, with_id, person, version, out, reason, figures, g.now)
 
     pages.write(write)
     flash(_("The item is out of the anchor; all is worked out anew.") if out else _("The item is in the anchor again."), "success")

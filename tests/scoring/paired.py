@@ -38,6 +38,8 @@ def rows(seed, codes, ability=0.0, people=60, moved=()):
 
 
 THEN, HERE = rows(1, CODES), rows(2, LATER, 0.2)
+# Where the figures do not matter: each taker costs some milliseconds.
+FEW = rows(1, CODES, people=26), rows(2, LATER, 0.2, people=26)
 POLICY = {"anchor_items": 5, "replications": 30, "source": "a short form"}
 
 
@@ -56,7 +58,7 @@ def kept(session, bank, code, stem="What is asked?", now=make.NOON):
     return version
 
 
-def pair(db, then=THEN, here=HERE, *, codes=LATER, policy=POLICY, changes=(), earlier_changes=(), before=None, on_trial=(), cut=4):
+def pair(db, then=FEW[0], here=FEW[1], *, codes=LATER, policy=POLICY, changes=(), earlier_changes=(), before=None, on_trial=(), cut=4):
     """The ids of the earlier one and of the later. `before(session, form)` is done to the bank between the two; without a cut nothing was decided then."""
     first = scored(db, then, *earlier_changes, hours=48)
     if cut is not None:

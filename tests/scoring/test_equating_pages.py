@@ -34,13 +34,13 @@ def db(module_db):
 
 @pytest.fixture(scope="module")
 def plain(db):
-    return pair(db)
+    return pair(db, THEN, HERE)
 
 
 @pytest.fixture(scope="module")
 def changed(db):
     """What the keys give away or drop is taken off before and put on after: an own item is right for everybody here, one that is shared was dropped then."""
-    return pair(db, changes=[(1, ["*"])], earlier_changes=[(2, [])])
+    return pair(db, THEN, HERE, changes=[(1, ["*"])], earlier_changes=[(2, [])])
 
 
 @pytest.fixture
@@ -429,7 +429,7 @@ def test_so_little_is_said_in_words_and_never_a_fault(db, analyst, then, here):
 
 
 def test_without_a_shared_item_in_the_anchor_only_methods_without_one_are_worked_out(db, analyst):
-    _first, here = pair(db, codes=["J-1", "J-2", "J-3", "I-6"], here=rows(2, ["J-1", "J-2", "J-3", "I-6"]), changes=[(4, [])])
+    _first, here = pair(db, codes=["J-1", "J-2", "J-3", "I-6"], here=rows(2, ["J-1", "J-2", "J-3", "I-6"], people=26), changes=[(4, [])])
     said = page(analyst, here, "equating")
     assert "0 too few" in said
     assert "Fewer than 20 % of the items are shared" in said
