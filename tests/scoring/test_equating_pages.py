@@ -368,6 +368,7 @@ def test_an_item_that_moved_is_flagged_left_out_and_taken_in_again(db, analyst, 
     assert [line.item.code for line in drift.flagged] == ["I-4"]
     html = analyst.get(f"{base}/drift").get_data(as_text=True)
     assert f'href="{base}/items/4"' in html
+    assert "Every shared item is in the anchor." in html
     assert "A figure points to 1 item of the anchor." in page(analyst, here, "equating")
     version = drift.flagged[0].item.version_id
     assert analyst.post(f"{base}/drift/items", {"version": version, "out": "yes", "reason": ""}).status_code == 422
