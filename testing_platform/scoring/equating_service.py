@@ -206,8 +206,17 @@ def rule_on(
     )
     session.add(made)
     session.flush()
-    act, about = "anchor.left_out" if out else "anchor.taken_in", f"administration:{administration.id}"
-    audit.record(session, act, about, now, person.id, earlier=with_id, slot=item.here, version=version_id, **figures)
+    audit.record(
+        session,
+        "anchor.left_out" if out else "anchor.taken_in",
+        f"administration:{administration.id}",
+        now,
+        person.id,
+        earlier=with_id,
+        slot=item.here,
+        version=version_id,
+        **figures,
+    )
     return made
 
 
