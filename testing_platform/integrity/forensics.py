@@ -3,6 +3,7 @@
 By candidates' numbers, without a name. What a run scored never changes, so that `scoring.analyses` keeps its answers ready.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -93,11 +94,13 @@ def read(session: Session, administration: Administration, run: ScoreRun) -> Tes
         .where(RawScore.run_id == run.id, Attempt.started_at.is_not(None))
         .order_by(Attempt.id)
     ).all()
+    # Who has two scored tests is told apart by the test: figures must never be another's.
+    often = Counter(row.candidate_number for row in rows)
     takers = [
         Taker(
             row.id,
             row.appointment_id,
-            row.candidate_number or f"#{row.id}",
+            row.candidate_number if row.candidate_number and often[row.candidate_number] == 1 else f"{row.candidate_number or ''}#{row.id}",
             row.session_id,
             row.room_id,
             row.device,

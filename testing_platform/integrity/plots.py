@@ -3,6 +3,8 @@
 from testing_platform.scoring.analysis.pace import Quadrants
 from testing_platform.scoring.plots import Dot, Line, Plot, plot
 
+MOST = 2000
+
 
 def pace(found: Quadrants, credited: int, maximum: int) -> Plot:
     """A dot for each candidate; the corner is left of one line and above the other. Scores are raw, with what the key gives to everybody."""
@@ -11,10 +13,16 @@ def pace(found: Quadrants, credited: int, maximum: int) -> Plot:
     low, high = low - around, high + around
     bottom = max(0, min(one.total for one in found.people) + credited - 2)
     corner = {one.row for one in found.corner}
-    dots = [Dot(one.z, one.total + credited, one.row in corner) for one in found.people]
+    others = [one for one in found.people if one.row not in corner][:: thinned(found)]
+    dots = [Dot(one.z, one.total + credited, one.row in corner) for one in (*others, *found.corner)]
     level = found.high_at + credited
     lines = [Line("", [(low, level), (high, level)], 2), Line("", [(found.fast_at, bottom), (found.fast_at, maximum)], 2)]
-    return plot(low, high, bottom, maximum, lines=lines, dots=sorted(dots, key=lambda dot: dot.look))
+    return plot(low, high, bottom, maximum, lines=lines, dots=dots)
+
+
+def thinned(found: Quadrants) -> int:
+    """Of those outside the corner every so many is drawn: more dots say no more, and make a picture slow."""
+    return -(-(len(found.people) - len(found.corner)) // MOST) or 1
 
 
 def fifths(found: Quadrants) -> list[list[int]]:

@@ -143,6 +143,7 @@ def pace(one: Administration) -> Any:
             "quadrants": quadrants,
             "plot": plots.pace(quadrants, credited, found.run.maximum),
             "fifths": plots.fifths(quadrants),
+            "every": plots.thinned(quadrants),
             "credited": credited,
         }
     except CannotSay as refusal:

@@ -23,13 +23,13 @@ from testing_platform.delivery.models import Attempt, Seating
 from testing_platform.delivery.rules import State
 from testing_platform.examinations.models import Administration, ProctorAssignment
 from testing_platform.examinations.rules import Mode
-from testing_platform.integrity import forensics, record
+from testing_platform.integrity import forensics, plots, record
 from testing_platform.integrity import service as leads
 from testing_platform.integrity.forensics import Taker
 from testing_platform.integrity.models import LeadConclusion
 from testing_platform.integrity.rules import Conclusion, LeadMoved, Policy, Reason
 from testing_platform.proctor import room_service
-from testing_platform.scoring import rulings, service
+from testing_platform.scoring import analyses, rulings, service
 from testing_platform.scoring.analysis.refusals import CannotSay
 from testing_platform.scoring.models import PanelItem, QualifyingResult, RawScore
 from testing_platform.scoring.rules import ReasonMissing
@@ -188,6 +188,19 @@ def test_how_long_two_tested_at_the_same_time():
     assert taker(1, began=0, ended=60).together(taker(2, began=75, ended=90)) == timedelta()
 
 
+def test_of_very_many_the_corner_is_drawn_and_of_the_others_some(db, world, monkeypatch):
+    with db.read() as session:
+        tests, _near = found_in(session, world)
+        found = forensics.quadrants(tests, Policy(), analyses.Thresholds.of(session.get_one(Administration, world.number)))
+    assert len(plots.pace(found, 0, 6).dots) == len(found.people)
+    monkeypatch.setattr(plots, "MOST", 10)
+    drawn = plots.pace(found, 0, 6).dots
+    assert sum(dot.look for dot in drawn) == len(found.corner)
+    assert len(drawn) - len(found.corner) <= 10
+    counts = plots.fifths(found)
+    assert sum(map(sum, counts)) == len(found.people)
+
+
 def test_a_pair_that_a_person_names_is_a_family_of_one(db, world):
     with db.read() as session:
         tests, near = found_in(session, world)
@@ -322,8 +335,6 @@ def test_pace_and_sets_are_listed_with_what_chance_would_list(db, world, analyst
     with db.read() as session:
         tests, _near = found_in(session, world)
         content = session.get_one(Administration, world.number)
-        from testing_platform.scoring import analyses
-
         made = forensics.of_set(tests, [1, 2, 3], Policy(), analyses.Thresholds.of(content))
     heads, *rows = file["set"].iter_rows(values_only=True)
     assert [row[heads.index("signed")] for row in rows] == pytest.approx([one.signed for one in made.found.people], abs=1e-9)
