@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
     from testing_platform.delivery import workstation
     from testing_platform.examinations import form_views
     from testing_platform.examinations import views as examinations
-    from testing_platform.integrity import referral_views
+    from testing_platform.integrity import hold_views, referral_views
     from testing_platform.integrity import views as forensics
     from testing_platform.itembank import export_views, item_views, passage_views, pool_views
     from testing_platform.itembank import views as itembank
@@ -75,6 +75,7 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
         equating_views.bp,
         forensics.bp,
         referral_views.bp,
+        hold_views.bp,
     ):
         app.register_blueprint(blueprint)
     if settings.demo:

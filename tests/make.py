@@ -27,8 +27,8 @@ from testing_platform.itembank.assembly import loft
 from testing_platform.itembank.models import Bank, Form, FormSlot, Item, ItemVersion
 from testing_platform.itembank.rules import Content, Kind, Option
 from testing_platform.proctor import room_service
+from testing_platform.scoring import holds, rulings
 from testing_platform.scoring import rules as scoring_rules
-from testing_platform.scoring import rulings
 from testing_platform.scoring import service as scoring
 from testing_platform.scoring.models import PassingScoreDecision
 
@@ -317,6 +317,7 @@ def everyone(session: Session, now: datetime) -> Everyone:
     found.attempts["released"] = handed_in(session, found.sessions["released"], ITEMS, now)
     found.people["candidate_released"] = found.attempts["released"].person
     run = decided(session, found.sessions["released"], 1, now).run
+    holds.place(session, found.attempts["here"], "The room was not alone.", found.people["lead_here"], now)
     # A lead of the session here was referred; on which scores it rests does not matter to who may read it.
     leads.conclude(
         session,

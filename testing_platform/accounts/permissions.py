@@ -106,6 +106,10 @@ TABLE: dict[str, Line] = {
     # forensics: candidates' numbers with their answers, for those who look into them; names for the lead proctor whom one is referred to
     "forensics.see": Line(ANALYST, "administration"),
     "forensics.conclude": Line(ANALYST, "administration"),
+    # results that are kept back while something is settled
+    "hold.list": Line(LEAD_PROCTOR),
+    "hold.place": Line(LEAD_PROCTOR),
+    "hold.clear": Line(LEAD_PROCTOR, "result_hold"),
     "referral.list": Line(LEAD_PROCTOR),
     "referral.see": Line(LEAD_PROCTOR, "referred_lead"),
     "referral.answer": Line(LEAD_PROCTOR, "referred_lead"),

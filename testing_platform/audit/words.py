@@ -46,6 +46,7 @@ def acts() -> dict[str, str]:
         "bulletin.published": _("Bulletin published"),
         # administrations
         "administration.planned": _("Administration planned"),
+        "administration.form": _("What an administration gives was chosen"),
         "session.opened": _("Session opened"),
         "session.form-changed": _("Session given a form without an item known outside"),
         "session.ended": _("Session ended before its time"),
@@ -122,6 +123,8 @@ def acts() -> dict[str, str]:
         "lead.referred": _("Lead referred to the lead proctor"),
         "lead.explained": _("Lead: the proctoring record explains it"),
         "lead.unexplained": _("Lead: the proctoring record does not explain it"),
+        "result.held": _("Result put on hold"),
+        "result.cleared": _("Hold on a result cleared"),
         "items.statistics_kept": _("Statistics of a test put into the item bank"),
         "anchor.left_out": _("Item left out of an anchor"),
         "anchor.taken_in": _("Item taken into an anchor again"),

@@ -28,7 +28,11 @@ def referred_lead(session: Session, person: Person, conclusion_id: int, **_ids: 
 
 
 def _page(template: str, **more: Any) -> str:
-    g.rail = [(_("Today"), "/proctor/", False), (_("Referred leads"), "/proctor/referrals", True)]
+    g.rail = [
+        (_("Today"), "/proctor/", False),
+        (_("Referred leads"), "/proctor/referrals", True),
+        (_("Results on hold"), "/proctor/holds", False),
+    ]
     return render_template(f"integrity/{template}.html", **more)
 
 

@@ -135,14 +135,18 @@ def _keep(
 
 
 def may_read(session: Session, person: Person, lead: LeadConclusion) -> bool:
-    """The lead proctor of a session in which one of the two tested, who had not stepped back while it was on."""
-    places = {one.session_id for one in (lead.one, lead.other) if one is not None}
+    """The lead proctor of a session in which one of the two tested."""
+    return bool({one.session_id for one in (lead.one, lead.other) if one is not None} & led(session, person))
+
+
+def led(session: Session, person: Person) -> set[int]:
+    """The sessions that somebody led and did not step back from while they were on."""
     rows = session.execute(
         select(ProctorAssignment, TestSession)
         .join(TestSession, TestSession.id == ProctorAssignment.session_id)
-        .where(ProctorAssignment.person_id == person.id, ProctorAssignment.session_id.in_(places))
+        .where(ProctorAssignment.person_id == person.id)
     )
-    return any(one.ended_at is None or one.ended_at >= place.window.closes_at for one, place in rows)
+    return {place.id for one, place in rows if one.ended_at is None or one.ended_at >= place.window.closes_at}
 
 
 def referred_to(session: Session, person: Person) -> list[tuple[LeadConclusion, LeadConclusion]]:

@@ -25,7 +25,7 @@ def home() -> Any:
     places = objects.sessions_of(g.session, g.person.id)
     g.rail = [(_("Today"), "/proctor/", True)]
     if Role.LEAD_PROCTOR in g.person.roles:
-        g.rail.append((_("Referred leads"), "/proctor/referrals", False))
+        g.rail += [(_("Referred leads"), "/proctor/referrals", False), (_("Results on hold"), "/proctor/holds", False)]
     return render_template(
         "proctor/home.html",
         sessions=[session_queries.in_short(g.session, place, Role.LEAD_PROCTOR in g.person.roles, g.now) for place in places],

@@ -179,6 +179,36 @@ class QualifyingResult(Base):
     person: Mapped[Person] = relationship(lazy="joined")
 
 
+class ResultHold(Base):
+    """A result that is kept back while people settle something about the test. It is never deleted; clearing it says why."""
+
+    __tablename__ = "result_holds"
+    __table_args__ = (
+        CheckConstraint("reason != ''", name="has_its_reason"),
+        CheckConstraint("(cleared_at IS NULL) = (cleared_by_id IS NULL)", name="cleared_by_someone"),
+        CheckConstraint("cleared_at IS NULL OR cleared_reason != ''", name="cleared_with_a_reason"),
+        Index(
+            "uq_result_holds_standing",
+            "attempt_id",
+            unique=True,
+            sqlite_where=text("cleared_at IS NULL"),
+            postgresql_where=text("cleared_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("attempts.id"))
+    reason: Mapped[str]
+    placed_by_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+    placed_at: Mapped[datetime]
+    cleared_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    cleared_at: Mapped[datetime | None]
+    cleared_reason: Mapped[str] = mapped_column(default="", server_default="")
+    attempt: Mapped[Attempt] = relationship(lazy="joined")
+    placed_by: Mapped[Person] = relationship(foreign_keys=[placed_by_id])
+    cleared_by: Mapped[Person | None] = relationship(foreign_keys=[cleared_by_id])
+
+
 class InterviewPlan(Base):
     """Days, hours and boards out of which interview slots are cut."""
 

@@ -14,7 +14,7 @@ from testing_platform.audit import service as audit
 from testing_platform.delivery.models import Attempt
 from testing_platform.examinations import views as examinations
 from testing_platform.examinations.models import Administration
-from testing_platform.scoring import exports, queries, results, rulings, service
+from testing_platform.scoring import exports, holds, queries, results, rulings, service
 from testing_platform.web.frame import own_transactions, recorded, row_number
 
 bp = Blueprint("results", __name__, url_prefix="/analyst")
@@ -38,6 +38,8 @@ def _page(one: Administration, problem: dict[str, Any] | None = None) -> str:
         decision=decision,
         outcomes=Counter(row.outcome for row in told),
         letters=Counter(row.letter for row in told),
+        on_hold=len(service.on_hold(g.session, one)),
+        followed=holds.followed(g.session, one),
         changed=service.counted(service.changes_by(g.session, decision)) if decision else {},
         undelivered=[row for row in told if row.letter == "failed"],
         url=f"/analyst/administrations/{one.id}",

@@ -33,6 +33,7 @@ from testing_platform.scoring.models import (
     PassingScoreDecision,
     QualifyingResult,
     RawScore,
+    ResultHold,
     ScoreRun,
 )
 
@@ -720,12 +721,14 @@ def send_back(session: Session, decision: PassingScoreDecision, person: Person, 
 
 
 def approve(session: Session, decision: PassingScoreDecision, person: Person, now: datetime) -> PassingScoreDecision:
-    """The second signature, by another person. From now on each scored attempt has its result, and never before.
+    """The second signature, by another person. From now on each scored attempt has its result, and never before; what is on hold follows when cleared.
 
     Raises SecondPersonNeeded, NotProposed, SawGroups, NotCountersigned, ScoresNotCurrent, or StoredDiffers when the stored table is not what its scores and inputs give.
     """
     if decision.proposed_by_id == person.id or Role.APPROVER not in person.roles:
         raise SecondPersonNeeded(same=decision.proposed_by_id == person.id)
+    # Whoever holds a result back at this moment waits here, or was heard.
+    session.execute(select(Administration.id).where(Administration.id == decision.administration_id).with_for_update())
     if decision.outcome != "proposed":
         raise NotProposed(outcome=decision.outcome)
     countersign.check_saw_nothing(session, decision.administration, person)
@@ -754,8 +757,11 @@ def approve(session: Session, decision: PassingScoreDecision, person: Person, no
         .order_by(RawScore.attempt_id)
     ).all()
     before = outcomes_of(session, earlier.id) if earlier is not None else {}
+    kept_back = on_hold(session, decision.administration)
     results = []
     for row in raw:
+        if row.attempt_id in kept_back:
+            continue
         outcome, held = rules.outcome(row.raw, decision.cut, before.get(row.attempt_id), holds_harmless(decision))
         results.append(
             {
@@ -771,8 +777,21 @@ def approve(session: Session, decision: PassingScoreDecision, person: Person, no
     if results:
         session.execute(insert(QualifyingResult), results)
     digest, kept = decision_digest(decision), sum(bool(result["held"]) for result in results)
-    _said(session, decision, "approved", person, now, cut=decision.cut, results=len(results), held=kept, digest=digest)
+    _said(
+        session, decision, "approved", person, now, cut=decision.cut, results=len(results), held=kept, on_hold=len(kept_back), digest=digest
+    )
     return decision
+
+
+def on_hold(session: Session, administration: Administration) -> set[int]:
+    """The attempts whose results are kept back while people settle something about the test."""
+    found = (
+        select(ResultHold.attempt_id)
+        .join(Attempt, Attempt.id == ResultHold.attempt_id)
+        .join(TestSession, TestSession.id == Attempt.session_id)
+        .where(TestSession.administration_id == administration.id, ResultHold.cleared_at.is_(None))
+    )
+    return set(session.scalars(found))
 
 
 def holds_harmless(decision: PassingScoreDecision) -> bool:
