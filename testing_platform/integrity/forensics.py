@@ -22,8 +22,7 @@ from testing_platform.delivery.models import Attempt, Seating
 from testing_platform.examinations.models import Administration, TestSession
 from testing_platform.examinations.rules import Mode
 from testing_platform.integrity.rules import Policy, Reason
-from testing_platform.itembank import queries as bank
-from testing_platform.itembank.models import ItemVersion
+from testing_platform.itembank.models import FormSlot, ItemVersion
 from testing_platform.itembank.rules import State
 from testing_platform.scoring import analyses
 from testing_platform.scoring.analysis import similarity
@@ -307,10 +306,17 @@ def set_items(session: Session, administration: Administration, tests: Tests) ->
     columns = tests.answered.columns
     ids = {column.item_id for column in columns}
     known = set(session.scalars(select(ItemVersion.item_id).where(ItemVersion.item_id.in_(ids), ItemVersion.state == State.COMPROMISED)))
-    met = bank.exposures(session, ids)
-    here = select(func.count()).select_from(Attempt).join(TestSession, TestSession.id == Attempt.session_id)
-    begun = session.scalar(here.where(TestSession.administration_id == administration.id, Attempt.started_at.is_not(None))) or 0
-    return [SetItem(one, one.item_id in known, max(0, met.get(one.item_id, 0) - begun)) for one in columns]
+    here = select(func.min(Attempt.started_at)).join(TestSession, TestSession.id == Attempt.session_id)
+    first = here.where(TestSession.administration_id == administration.id).scalar_subquery()
+    rows = session.execute(
+        select(ItemVersion.item_id, func.count())
+        .join(FormSlot, FormSlot.item_version_id == ItemVersion.id)
+        .join(Attempt, Attempt.form_id == FormSlot.form_id)
+        .where(ItemVersion.item_id.in_(ids), Attempt.started_at < first)
+        .group_by(ItemVersion.item_id)
+    )
+    met = {item_id: int(count) for item_id, count in rows}
+    return [SetItem(one, one.item_id in known, met.get(one.item_id, 0)) for one in columns]
 
 
 @dataclass(frozen=True)

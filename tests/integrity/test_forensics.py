@@ -37,6 +37,7 @@ from tests import drawn, make
 from tests.scoring.answered import ANSWERS, scored
 
 NOW = clock.now()
+DAY = timedelta(days=1)
 # The last two have the same wrong answers everywhere, and came over one line; so did two who worked alone.
 COPIED = [*"cdadca"]
 
@@ -288,6 +289,18 @@ def test_where_one_test_or_no_item_counts_nothing_is_said(db, visit, world):
         nobody = make.administration(session)
     for part in ("", "/pace", "/sets", "/lead?a=x"):
         assert "Nobody is scored" in words(visitor.get(f"/analyst/administrations/{nobody.id}/forensics{part}"))
+
+
+def test_an_item_was_met_before_by_those_alone_who_began_earlier(db, world):
+    with db.write() as session:
+        one = session.get_one(Administration, world.number)
+        first = min(session.get_one(Attempt, number).started_at for number in world.ids)
+        for at in (first - DAY, first - DAY, first + DAY):
+            where = make.place(session, at)
+            where.administration.form_id = one.form_id
+            make.attempt(session, where=where, now=at)
+        tests = found_in(session, world)[0]
+        assert {item.met for item in forensics.set_items(session, one, tests)} == {2}
 
 
 # --- pages -----------------------------------------------------------------------------------------------------------------------------------
