@@ -57,7 +57,7 @@ def _page(problem: str = "", about: int | None = None) -> str:
 @bp.post("")
 @allowed("hold.place")
 def place() -> Any:
-    number = request.form.get("candidate", "").strip()[:40]
+    number = request.form.get("candidate", "").strip().upper()[:40]
     attempt = g.session.scalars(
         select(Attempt)
         .join(Person, Person.id == Attempt.person_id)

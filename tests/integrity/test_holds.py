@@ -1,5 +1,6 @@
 """A result that is kept back while something is settled: nobody else waits, nobody passes or fails by it, and it follows when cleared."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -120,7 +121,9 @@ def test_on_pages(app, db, settings, visit):
     assert post("/proctor/holds", candidate="C-9", reason="x")[0] == 422
     status, text = post("/proctor/holds", candidate="C-2", reason=" ")
     assert (status, "Say why" in text, 'value="C-2"' in text) == (422, True, True)
-    assert post("/proctor/holds", candidate="C-2", reason="Somebody spoke in the room.")[0] == 303
+    assert post("/proctor/holds", candidate=" c-2 ", reason="Somebody spoke in the room.")[0] == 303
+    status, text = post("/proctor/holds", candidate="C-2", reason="Again.")
+    assert (status, re.search(r'<input[^>]* id="candidate"[^>]* autofocus', text) is not None) == (422, True)
     assert "Somebody spoke in the room." in page.get("/proctor/holds").get_data(as_text=True)
     other = visit(stranger, Area.PROCTOR)
     assert "Somebody spoke" not in other.get("/proctor/holds").get_data(as_text=True)
