@@ -178,13 +178,16 @@ def form(one: Form) -> Any:
         for row in form_queries.slots_of(g.session, one)
     ]
     bank = g.session.get_one(Bank, one.bank_id)
+    pool = form_queries.pool_behind(g.session, one.id)
     return render_template(
         "examinations/form.html",
         form=one,
+        pool=pool,
+        source=pool or form_queries.drawn_from(g.session, one.id),
         plan=plan,
         slots=slots,
         areas=form_queries.names(queries.area_titles(g.session, one.id), bank),
-        report=form_report.report(g.session, one),
+        report=None if pool else form_report.report(g.session, one),
     )
 
 

@@ -23,7 +23,10 @@ def sessions_of(session: Session, administration_id: int) -> list[dict[str, Any]
             select(func.count()).select_from(Appointment).where(Appointment.session_id == place.id, Appointment.state == "booked")
         )
         proctors = session.scalars(
-            select(ProctorAssignment).where(ProctorAssignment.session_id == place.id, ProctorAssignment.ended_at.is_(None))
+            select(ProctorAssignment).where(
+                ProctorAssignment.session_id == place.id,
+                ProctorAssignment.ended_at.is_(None) | (ProctorAssignment.ended_at >= place.window.closes_at),
+            )
         )
         found.append({"place": place, "booked": booked, "proctors": [row.person.name for row in proctors]})
     return found

@@ -57,6 +57,7 @@ def home() -> Any:
             "administration": one,
             "sessions": queries.sessions_of(g.session, one.id),
             "url": f"/analyst/administrations/{one.id}",
+            "pool": form_queries.pool_behind(g.session, one.form_id),
             "needs": [need for need in (say(g.session, one) for say in _needs) if need],
         }
         for one in queries.administrations(g.session)
@@ -97,7 +98,7 @@ def give(one: Administration) -> Any:
     if form.id != one.form_id:
         service.give(g.session, one, form, g.now, g.person)
     flash(_("The administration gives what you chose. It can be changed until check-in opens."), "success")
-    return redirect(f"/analyst/administrations/{one.id}#form", 303)
+    return redirect(f"/analyst/administrations/{one.id}", 303)
 
 
 @bp.get("/bulletins")

@@ -242,6 +242,11 @@ def pool_behind(session: Session, form_id: int) -> LoftPool | None:
     return session.scalars(select(LoftPool).where(LoftPool.form_id == form_id)).first()
 
 
+def drawn_from(session: Session, form_id: int) -> LoftPool | None:
+    """The pool from which the form was drawn; none of a form that was assembled or put together by hand."""
+    return session.scalars(select(LoftPool).join(LoftDraw, LoftDraw.pool_id == LoftPool.id).where(LoftDraw.form_id == form_id)).first()
+
+
 def drawn_items(session: Session, pool_id: int) -> dict[str, int]:
     """In how many forms drawn from the pool each item stood."""
     rows = session.execute(

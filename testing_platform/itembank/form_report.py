@@ -92,10 +92,12 @@ def figures_of(form: Form, items: Sequence[PoolItem]) -> Figures | None:
 
 
 def yardstick(session: Session, form: Form) -> tuple[BlueprintVersion | None, bool]:
-    """The blueprint that the form was assembled by, else the bank's newest; and whether it is the form's own."""
+    """The blueprint that the form was assembled or drawn by, else the bank's newest; and whether it is the form's own."""
     plan = form_queries.plan_of(session, form.id)
     if plan is not None and plan.assembly is not None:
         return plan.assembly.blueprint, True
+    if (pool := form_queries.drawn_from(session, form.id)) is not None:
+        return pool.blueprint, True
     newest = select(BlueprintVersion).where(BlueprintVersion.bank_id == form.bank_id).order_by(BlueprintVersion.id.desc()).limit(1)
     return session.scalars(newest).first(), False
 

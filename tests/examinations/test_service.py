@@ -108,11 +108,12 @@ def test_what_the_analyst_sees_of_a_session(session):
     for _ in range(2):
         service.book(session, make.person(session, Role.CANDIDATE), place, {}, NOON)
     service.book(session, make.person(session, Role.CANDIDATE), place, {}, NOON).state = "cancelled"
-    here, gone = (make.proctor(session, place) for _ in range(2))
+    here, gone, stayed = (make.proctor(session, place) for _ in range(3))
     session.get_one(ProctorAssignment, (place.id, gone.id)).ended_at = NOON
+    session.get_one(ProctorAssignment, (place.id, stayed.id)).ended_at = place.window.closes_at
     session.flush()
     (found,) = queries.sessions_of(session, place.administration_id)
-    assert (found["place"], found["booked"], found["proctors"]) == (place, 2, [here.name])
+    assert (found["place"], found["booked"], found["proctors"]) == (place, 2, [here.name, stayed.name])
     assert queries.form_areas(session, place.administration.form) == [("CST", make.ITEMS)]
     assert isinstance(found["place"], TestSession)
 

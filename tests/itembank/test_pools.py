@@ -61,7 +61,10 @@ def test_a_pool_is_frozen_looked_at_and_drawn_from_on_pages(db, enter, blueprint
     assert "Draw and look at it" not in page
     first = analyst.post(f"{pool}/draws", {"seed": "9"}).headers["Location"]
     assert analyst.post(f"{pool}/draws", {"seed": "9"}).headers["Location"] == first
-    assert "12 items" in text_of(analyst.get(first))
+    page = text_of(analyst.get(first))
+    assert "12 items" in page
+    assert f'<a href="{pool}">' in page
+    assert "put together by hand" not in page
     assert analyst.post(f"{pool}/draws", {"seed": "10"}).headers["Location"] != first
     page = text_of(approver.get(pool))
     assert page.count("seed 9") == page.count("seed 10") == 1

@@ -183,6 +183,10 @@ def test_the_pages_of_such_an_administration(db, visit):
     assert reply.status_code == 409
     assert "What is given cannot be changed any more" in reply.get_data(as_text=True)
     assert "5 forms, each for one candidate." in text(f"/analyst/pools/{pool_id}")
+    assert f'<a href="/analyst/pools/{pool_id}">Frozen pool {pool_id}</a></td>' in text("/analyst/")
+    page = text(f"/analyst/forms/{form_id}")
+    assert f"<h1>Frozen pool {pool_id}</h1>" in page
+    assert "What the form is expected to do" not in page
     base = f"/analyst/administrations/{done_id}"
     for path in (
         "/scoring",
