@@ -344,7 +344,7 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
                 items=", ".join(facts["items"]),
             )
             if facts.get("items")
-            else _("No form can be drawn from it at all. The blueprint’s page shows where the bank is short."),
+            else _("No form that keeps it can be drawn. Allow a larger share, or see on the blueprint’s page where the bank is short."),
         ),
         "no-draw": (_("This seed gives no form that keeps every rule"), _("Go back and draw with another seed.")),
         "faulty-blueprint": (
