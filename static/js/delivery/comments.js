@@ -38,7 +38,8 @@ export function mount(element, { send, words = pageWords().comments }) {
     try {
       await send(draft.of(Number(question.value), said));
       draft.sent();
-      text.value = "";
+      // What was written meanwhile is a comment of its own.
+      if (text.value.trim() === said) text.value = "";
       say.textContent = fill(words.sent, { number: about.trim() });
     } catch {
       say.textContent = words.notSent;
