@@ -13,6 +13,7 @@ from testing_platform.audit import service as audit
 from testing_platform.integrity import record, service
 from testing_platform.integrity.models import LeadConclusion
 from testing_platform.integrity.rules import BY_LEAD, Conclusion
+from testing_platform.scoring import holds
 from testing_platform.scoring.rules import ReasonMissing
 from testing_platform.web.frame import recorded
 
@@ -54,11 +55,13 @@ def lead(found: LeadConclusion) -> Any:
 
 def _shown(found: LeadConclusion, problem: str = "") -> str:
     said = service.of_lead(g.session, found.administration, (found.one_id, found.other_id))
+    attempts = [one for one in (found.one, found.other) if one is not None]
     return _page(
         "referral",
         referral=found,
         administration=found.administration,
-        records=[record.of(g.session, one) for one in (found.one, found.other) if one is not None],
+        records=[record.of(g.session, one) for one in attempts],
+        to_hold=[one.person.candidate_number for one in attempts if holds.possible(g.session, one)],
         waits=said[-1].id == found.id,
         conclusions=said,
         said=request.form,

@@ -70,12 +70,9 @@ def place(session: Session, attempt: Attempt, reason: str, person: Person, now: 
     _wait_for(session, attempt)
     if not reason.strip():
         raise rules.ReasonMissing(what="hold")
-    if session.scalars(select(QualifyingResult.id).where(QualifyingResult.attempt_id == attempt.id).limit(1)).first() is not None:
+    if _is_out(session, attempt):
         raise ResultIsOut
-    if (
-        session.scalars(select(ResultHold.id).where(ResultHold.attempt_id == attempt.id, ResultHold.cleared_at.is_(None))).first()
-        is not None
-    ):
+    if _is_held(session, attempt):
         raise HeldAlready
     made = ResultHold(attempt_id=attempt.id, reason=reason.strip(), placed_by_id=person.id, placed_at=now)
     session.add(made)
@@ -124,6 +121,20 @@ def clear(session: Session, hold: ResultHold, reason: str, person: Person, now: 
         session, "result.followed", now, attempt_id=hold.attempt_id, administration=decision.administration_id, decision=decision.id
     )
     return found
+
+
+def possible(session: Session, attempt: Attempt) -> bool:
+    """Whether the result can be put on hold: it is neither out nor on hold."""
+    return not _is_out(session, attempt) and not _is_held(session, attempt)
+
+
+def _is_out(session: Session, attempt: Attempt) -> bool:
+    return session.scalars(select(QualifyingResult.id).where(QualifyingResult.attempt_id == attempt.id).limit(1)).first() is not None
+
+
+def _is_held(session: Session, attempt: Attempt) -> bool:
+    standing = select(ResultHold.id).where(ResultHold.attempt_id == attempt.id, ResultHold.cleared_at.is_(None))
+    return session.scalars(standing).first() is not None
 
 
 def _wait_for(session: Session, attempt: Attempt) -> None:

@@ -428,6 +428,7 @@ def test_a_lead_is_referred_read_and_answered_and_nothing_follows_by_itself(db, 
     home = words(lead.get("/proctor/referrals"))
     assert " and ".join(world.names) in home
     page = words(lead.get(f"/proctor/referrals/{referred.id}"))
+    assert all(f"Hold the result of {number}" in page for number in world.numbers[-2:])
     assert "The two tests have 6 answers the same" in page
     assert "They were near each other: same line." in page
     assert "Mr. Osprey next door sang." in page

@@ -42,7 +42,9 @@ def outcomes(session, where):
 
 def test_the_others_have_their_results_and_this_one_follows(session, settings, where, three, lead):
     first, second, third = three
+    assert holds.possible(session, second)
     hold = holds.place(session, second, "Somebody spoke in the room.", lead, LATER)
+    assert not holds.possible(session, second)
     decision = make.decided(session, where, 4, LATER)
     assert outcomes(session, where) == {first.id: "PASS", third.id: "FAIL"}
     assert results.of_attempt(session, second) is None
@@ -50,6 +52,7 @@ def test_the_others_have_their_results_and_this_one_follows(session, settings, w
     lines = exports.pass_fail(session, where.administration, decision, settings, LATER + DAYS)
     assert len(lines) == 2
     assert holds.followed(session, where.administration) == 0
+    assert [holds.possible(session, one) for one in three] == [False] * 3
 
     made = holds.clear(session, hold, "It was the radio of a neighbour.", lead, LATER + DAYS)
     assert (made.outcome, made.released_at, made.held) == ("PASS", LATER + DAYS, False)
