@@ -68,13 +68,14 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_y4m(path, noisy)
 
 
-@pytest.fixture(scope="session")
+# What runs for a journey ends with the last of them: the other tests have the machine to themselves.
+@pytest.fixture(scope="package")
 def stack_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running(tmp_path_factory.mktemp("stack"), log_level="warning", demo=True) as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack_on_postgres(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Stack]:
     with running(tmp_path_factory.mktemp("stack"), log_level="warning", demo=True, database=postgres.empty()) as found:
         yield found
@@ -86,13 +87,13 @@ def stack(kind: str, request: pytest.FixtureRequest) -> Stack:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pw() -> Iterator[Playwright]:
     with sync_playwright() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(pw: Playwright, camera: Path) -> Iterator[Browser]:
     browser = pw.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, f"--use-file-for-fake-video-capture={camera}"])
     yield browser
