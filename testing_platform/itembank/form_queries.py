@@ -65,27 +65,30 @@ def _weighed(pairs: Sequence[tuple[float, int]]) -> float | None:
 def forms_ago(session: Session, bank_id: int, before: Form | None = None) -> tuple[dict[int, int], dict[int, int]]:
     """For each item: how many locked forms ago it last stood in one (1 is the newest), and in how many it stood; `before`: those locked before this one.
 
-    What was drawn for candidates counts as the one form of their pool.
+    What was drawn from a pool counts once somebody has begun it, and all that was begun for candidates of one pool as one form, of the items that they met.
     """
-    own = select(LoftDraw.form_id).where(LoftDraw.for_candidate)
-    chosen = select(Form.id).where(Form.bank_id == bank_id, Form.locked_at.is_not(None), Form.id.not_in(own))
-    chosen = chosen.order_by(Form.locked_at.desc(), Form.id.desc())
-    if before is not None:
-        chosen = chosen.where(Form.id < before.id)
-    back = {form_id: number for number, form_id in enumerate(session.scalars(chosen), 1)}
-    rows = session.execute(
-        select(FormSlot.form_id, ItemVersion.item_id)
-        .join(ItemVersion, ItemVersion.id == FormSlot.item_version_id)
-        .join(Form, Form.id == FormSlot.form_id)
-        .where(Form.bank_id == bank_id, Form.id.not_in(own))
-    )
-    newest: dict[int, int] = {}
-    times: dict[int, int] = {}
-    for form_id, item_id in rows:
-        if form_id in back:
-            newest[item_id] = min(newest.get(item_id, back[form_id]), back[form_id])
-            times[item_id] = times.get(item_id, 0) + 1
-    return newest, times
+    pools = select(LoftPool.form_id).where(LoftPool.form_id.is_not(None))
+    looked_at, own = (select(LoftDraw.form_id).where(LoftDraw.for_candidate == each) for each in (False, True))
+    of_bank = (Form.bank_id == bank_id, Form.locked_at.is_not(None), *(() if before is None else (Form.id < before.id,)))
+    common = (*of_bank, Form.id.not_in(pools), Form.id.not_in(own), Form.id.not_in(looked_at) | (Form.begun > 0))
+    begun = (*of_bank, Form.begun > 0, LoftDraw.for_candidate)
+    in_draws = select(LoftDraw.pool_id).join(Form, Form.id == LoftDraw.form_id).where(*begun)
+    # (when, whether for candidates, form or pool)
+    placed = [(at, False, number) for at, number in session.execute(select(Form.locked_at, Form.id).where(*common))]
+    placed += [
+        (at, True, number) for number, at in session.execute(in_draws.add_columns(func.max(Form.locked_at)).group_by(LoftDraw.pool_id))
+    ]
+    back = {each[1:]: number for number, each in enumerate(sorted(placed, reverse=True), 1)}
+    stood: dict[int, set[int]] = {}
+    slots = select(Form.id, ItemVersion.item_id).join(FormSlot, FormSlot.form_id == Form.id)
+    items = in_draws.join(FormSlot, FormSlot.form_id == Form.id).join(ItemVersion, ItemVersion.id == FormSlot.item_version_id)
+    for drawn, rows in (
+        (False, slots.join(ItemVersion, ItemVersion.id == FormSlot.item_version_id).where(*common)),
+        (True, items.add_columns(ItemVersion.item_id).distinct()),
+    ):
+        for number, item_id in session.execute(rows):
+            stood.setdefault(item_id, set()).add(back[drawn, number])
+    return {item_id: min(numbers) for item_id, numbers in stood.items()}, {item_id: len(numbers) for item_id, numbers in stood.items()}
 
 
 def _usable(bank: Bank, today: date) -> tuple[ColumnElement[bool], ...]:
