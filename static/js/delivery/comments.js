@@ -26,12 +26,14 @@ export function mount(element, { send, words = pageWords().comments }) {
   const say = element.querySelector("[data-comments-say]");
   const { question, comment: text } = form.elements;
   const draft = new Draft();
+  let thanks = null;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const said = text.value.trim();
     const about = question.options[question.selectedIndex].textContent;
     if (!said) {
-      say.textContent = words.empty;
+      // Pressed once more after it was kept, it stays kept.
+      if (say.textContent !== thanks) say.textContent = words.empty;
       return text.focus();
     }
     say.textContent = words.sending;
@@ -40,7 +42,8 @@ export function mount(element, { send, words = pageWords().comments }) {
       draft.sent();
       // What was written meanwhile is a comment of its own.
       if (text.value.trim() === said) text.value = "";
-      say.textContent = fill(words.sent, { number: about.trim() });
+      thanks = fill(words.sent, { number: about.trim() });
+      say.textContent = thanks;
     } catch {
       say.textContent = words.notSent;
     }

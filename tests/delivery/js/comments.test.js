@@ -40,4 +40,19 @@ test("what is written while one goes out stays in the box, and what went out lea
   arrived();
   await second;
   assert.equal(text.value, "");
+  const kept = say.textContent;
+  await submit({ preventDefault() {} });
+  assert.equal(say.textContent, kept, "pressed twice");
+});
+
+test("an empty box says what to do", async () => {
+  const say = { textContent: "" };
+  let submit;
+  const form = {
+    elements: { question: { options: [{ textContent: "1" }], selectedIndex: 0 }, comment: { value: " ", focus() {} } },
+    addEventListener: (_, heard) => (submit = heard),
+  };
+  mount({ querySelector: (asked) => (asked === "form" ? form : say) }, { send: assert.fail, words: { empty: "Write" } });
+  await submit({ preventDefault() {} });
+  assert.equal(say.textContent, "Write");
 });
