@@ -1,9 +1,10 @@
 """From a refusal's facts to a status and to sentences that say what happened and what to do."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
-from flask import Flask, g, jsonify, redirect, render_template, request
+from flask import Flask, current_app, g, jsonify, redirect, render_template, request
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -453,7 +454,22 @@ def answer(code: str, status: int, facts: dict[str, Any]) -> Any:
     area = g.get("area", Area.PUBLIC)
     if code == "sign-in-needed" and area != Area.PUBLIC and request.method == "GET":
         return redirect(f"/{area}/sign-in?next={request.path}")
-    return render_template("errors/refusal.html", code=code, happened=happened, act=act, status=status), status, headers
+    page = render_template("errors/refusal.html", code=code, happened=happened, act=act, status=status, before=_before())
+    return page, status, headers
+
+
+def _before() -> str:
+    """The page of ours with the form that was sent, where the browser says so and it can be asked for."""
+    parts = urlsplit(request.referrer or "")
+    if request.method != "POST" or parts.netloc != request.host:
+        return ""
+    # Two strokes at its beginning would lead to another host.
+    path = "/" + parts.path.lstrip("/")
+    try:
+        current_app.url_map.bind("").match(path, "GET")
+    except HTTPException:
+        return ""
+    return path + ("?" + parts.query if parts.query else "")
 
 
 def _http(problem: HTTPException) -> Any:

@@ -143,6 +143,25 @@ def test_every_refusal_is_a_page_with_what_to_do_and_whom_to_call(visit, method,
     assert "555-0100" in reply.text
 
 
+@pytest.mark.parametrize(
+    ("came_from", "led_to"),
+    [
+        ("http://localhost/candidate/sign-in?next=/candidate/", "/candidate/sign-in?next=/candidate/"),
+        ("http://localhost//evil.example/", ""),  # no page of ours
+        ("http://localhost/candidate/sign-out", ""),  # takes forms alone
+        ("http://evil.example/candidate/sign-in", ""),
+        ("", ""),
+    ],
+)
+def test_a_refused_form_leads_back_to_its_page(visit, came_from, led_to):
+    reply = visit().client.post("/candidate/sign-in", headers={"Referer": came_from} if came_from else {})
+    assert reply.status_code == 400
+    assert ("Back to the page before" in reply.text) == bool(led_to)
+    assert "evil.example" not in reply.text
+    if led_to:
+        assert f'href="{led_to}"' in reply.text
+
+
 def test_under_api_a_refusal_is_json_with_a_code_and_a_sentence(visit):
     reply = visit().get("/api/no/such/thing")
     assert reply.status_code == 404
