@@ -693,16 +693,17 @@ def test_consoles_hear_of_a_flag_and_of_its_decision_and_the_candidate_hears_of_
                 await asyncio.sleep(1)
 
             async def row(wanted):
+                """The row as wanted, once the console was told to look at it too: with the row, or with the next, where a round read it before its event."""
+                shown = None
                 async with asyncio.timeout(30):
                     while True:
                         delta = await hear(console, "delta")
-                        for found in delta["rows"]:
-                            if found["id"] == taker.id and wanted(found):
-                                return found, taker.id in delta["touched"]
+                        shown = next((found for found in delta["rows"] if found["id"] == taker.id and wanted(found)), shown)
+                        if shown is not None and taker.id in delta["touched"]:
+                            return shown
 
-            shown, touched = await row(lambda found: found["open_flags"] == 1)
+            shown = await row(lambda found: found["open_flags"] == 1)
             assert shown["active_flags"] == [{"signal": "multiple_faces", "count": 2}]
-            assert touched
             ((flag, _),) = flags_of(sighted, taker.id)
             began = time.monotonic()
             with sighted.db.write() as session:
@@ -710,9 +711,8 @@ def test_consoles_hear_of_a_flag_and_of_its_decision_and_the_candidate_hears_of_
                     session, session.get_one(Attempt, taker.id), session.get_one(Flag, flag.id), session.get_one(Person, proctor),
                     flag_service.Decision.DISMISS, str(uuid.uuid4()), "", clock.now(),
                 )  # fmt: skip
-            shown, touched = await row(lambda found: found["open_flags"] == 0)
+            shown = await row(lambda found: found["open_flags"] == 0)
             assert shown["active_flags"] == []
-            assert touched
             assert time.monotonic() - began < 5
             await say(ws, t="hb", at=9)
             while (message := json.loads(await ws.recv()))["t"] != "hb":
