@@ -27,6 +27,12 @@ def holds(session: Session, found: KeptEquating, run: ScoreRun) -> bool:
     return found.run_id == run.id and session.scalars(decided).first() is not None
 
 
+def carries_forward(administration: Administration) -> bool:
+    """Whether the bulletin sets one passing score for all its administrations, which then begin with the one carried over: `scope = "bulletin"`."""
+    said = administration.examination.bulletin.content.get("policy", {}).get("passing_score", {})
+    return bool(said.get("scope") == "bulletin")
+
+
 def told(session: Session, administration: Administration, run: ScoreRun) -> dict[str, Any] | None:
     """As a decision keeps it; none where none holds."""
     found = newest(session, administration)

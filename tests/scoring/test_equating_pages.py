@@ -265,6 +265,14 @@ def test_what_is_kept_is_a_line_of_the_chooser_and_stays_with_the_decision(db, a
     assert f"carried over: {made.cut.raw}" in text(chooser)
     row = chooser.get_data(as_text=True).split(f'<tr data-cut="{made.cut.raw}"')[1].split("</tr>")[0]
     assert 'data-fixed="carried"' in row
+    assert 'data-moved="no"' in chooser.get_data(as_text=True)
+    with db.write() as session:
+        bulletin = session.get_one(Administration, here).examination.bulletin
+        bulletin.content = bulletin.content | {"policy": {"passing_score": {"scope": "bulletin"}}}
+    begins = analyst.get(f"{base}/passing-score")
+    assert "so this page begins with the one that was carried over" in text(begins)
+    assert f'<input type="hidden" name="cut" value="{made.cut.raw}"' in begins.get_data(as_text=True)
+    assert 'data-moved="yes"' in begins.get_data(as_text=True)
     numbers = {"vacancies_now": "1", "vacancies_expected": "0", "attend": "85", "reach": "72", "appointed": "45", "show": "100", "cut": "5"}
     more = {"rationale": "Enough.", "rates_reason": "Made up."}
     assert analyst.post(f"{base}/passing-score/propose", numbers | more).status_code == 303
