@@ -257,9 +257,12 @@ export class Link extends EventTarget {
   }
 
   #say(t, fields) {
-    if (this.#socket?.readyState !== 1) return false;
-    this.#socket.send(JSON.stringify({ t, n: ++this.#n, ...fields }));
-    return true;
+    if (this.#isOpen) this.#socket.send(JSON.stringify({ t, n: ++this.#n, ...fields }));
+  }
+
+  /** A socket that is closing takes nothing more, some time before it tells so. */
+  get #isOpen() {
+    return this.#socket?.readyState === 1;
   }
 
   #hear(message) {
@@ -341,7 +344,7 @@ export class Link extends EventTarget {
     const capturedAt = this.clock.now();
     const payload = await jpeg(this.#live, quality, this.policy.still_bytes);
     // An answer may have been given while the picture was made.
-    if (!payload || !this.#welcomed || !maySend(facts())) return;
+    if (!payload || !this.#welcomed || !this.#isOpen || !maySend(facts())) return;
     this.#frameBytes = payload.length;
     this.#unacked += 1;
     this.#socket.send(packet({ kind: LIVE, epoch: this.epoch, seq: ++this.#liveSeq, capturedAt, payload }));
@@ -360,7 +363,7 @@ export class Link extends EventTarget {
   /** Evidence goes one at a time: it is delayed, never dropped, and never in an answer's way. */
   #sendEvidence() {
     const still = this.tray.stills[0];
-    if (!still || this.#stillOut || this.answerWaitingMs() > ANSWER_WAITS_MS || this.#socket.bufferedAmount > 2 * this.#frameBytes) return;
+    if (!still || this.#stillOut || !this.#isOpen || this.answerWaitingMs() > ANSWER_WAITS_MS || this.#socket.bufferedAmount > 2 * this.#frameBytes) return;
     this.#stillOut = still;
     this.#socket.send(packet({ kind: EVIDENCE, ...still }));
   }

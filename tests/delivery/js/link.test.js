@@ -3,7 +3,7 @@ import { test } from "node:test";
 import zlib from "node:zlib";
 
 import { crop, diagnose, family, system } from "../../../static/js/delivery/camera.js";
-import { afterClose, crc32, EVIDENCE, maySend, numbered, packet, Tray } from "../../../static/js/delivery/link.js";
+import { afterClose, crc32, EVIDENCE, Link, maySend, numbered, packet, Tray } from "../../../static/js/delivery/link.js";
 
 test("the checksum is that of zlib", () => {
   assert.equal(crc32(new TextEncoder().encode("123456789")), 0xcbf43926);
@@ -114,4 +114,50 @@ test("the doctor keeps the browser's own name of the error", () => {
   ]) {
     assert.equal(diagnose({ name, message }, CHROME).explanation, explanation, name);
   }
+});
+
+test("a socket that is closing is sent nothing more, and the evidence waits for the next", async (t) => {
+  const sockets = [];
+  const stubs = {
+    OffscreenCanvas: class {
+      getContext = () => ({});
+      convertToBlob = async () => new Blob([Uint8Array.of(1, 2, 3)]);
+    },
+    WebSocket: class {
+      readyState = 1;
+      bufferedAmount = 0;
+      sent = [];
+      constructor() {
+        sockets.push(this);
+      }
+      send(data) {
+        this.sent.push(data);
+      }
+      close() {
+        this.readyState = 2;
+      }
+    },
+    document: { querySelector: () => null },
+    fetch: async () => Response.json({ ticket: "T" }),
+  };
+  const before = Object.fromEntries(Object.keys(stubs).map((name) => [name, globalThis[name]]));
+  Object.assign(globalThis, stubs);
+  t.after(() => Object.assign(globalThis, before));
+  const tray = new Tray({ attempt: 5 });
+  const link = new Link({ ticketUrl: "/t", liveUrl: "/l", device: "d", tray, camera: { draw: () => true }, clock: { now: () => 1 } });
+  t.after(() => link.stop());
+  await link.start();
+  const [socket] = sockets;
+  const says = (message) => socket.onmessage({ data: JSON.stringify(message) });
+  const pictures = () => socket.sent.filter((data) => typeof data !== "string");
+  says({ t: "welcome", policy: { fps: 50 }, stream: { epoch: 1 } });
+  for (let left = 100; pictures().length < 2 && left; left -= 1) await new Promise((done) => setTimeout(done, 20));
+  assert.equal(pictures().length, 2);
+  says({ t: "frame_ack" });
+  await tray.addStill(1, 100, Uint8Array.of(9));
+  socket.close();
+  const sent = socket.sent.length;
+  await new Promise((done) => setTimeout(done, 400));
+  assert.equal(socket.sent.length, sent);
+  assert.equal(tray.stills.length, 1);
 });
