@@ -12,6 +12,7 @@ from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import allowed, object_rule
 from testing_platform.delivery.models import Attempt
 from testing_platform.integrity import service
+from testing_platform.proctor import lead
 from testing_platform.scoring import holds
 from testing_platform.scoring.models import ResultHold
 from testing_platform.scoring.rules import ReasonMissing
@@ -36,11 +37,7 @@ def home() -> Any:
 
 def _page(problem: str = "", about: int | None = None) -> str:
     """`about`: the hold whose clearing was refused; none: the form of a new one."""
-    g.rail = [
-        (_("Today"), "/proctor/", False),
-        (_("Referred leads"), "/proctor/referrals", False),
-        (_("Results on hold"), "/proctor/holds", True),
-    ]
+    g.rail = lead.rail("/proctor/holds")
     found = holds.of_sessions(g.session, service.led(g.session, g.person))
     return render_template(
         "integrity/holds.html",

@@ -4,6 +4,7 @@ from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from testing_platform import errors
@@ -13,6 +14,7 @@ from testing_platform.audit import service as audit
 from testing_platform.integrity import record, service
 from testing_platform.integrity.models import LeadConclusion
 from testing_platform.integrity.rules import BY_LEAD, Conclusion
+from testing_platform.proctor.lead import ASKS, Ask, rail
 from testing_platform.scoring import holds
 from testing_platform.scoring.rules import ReasonMissing
 from testing_platform.web.frame import recorded
@@ -28,12 +30,20 @@ def referred_lead(session: Session, person: Person, conclusion_id: int, **_ids: 
     return found
 
 
+def waiting(session: Session, person: Person) -> Ask | None:
+    """For the lead proctor's first page: how many referred leads nobody has answered yet."""
+    count = sum(referral.id == newest.id for referral, newest in service.referred_to(session, person))
+    if not count:
+        return None
+    text = ngettext("%(num)s referred lead waits for you.", "%(num)s referred leads wait for you.", count)
+    return Ask("/proctor/referrals", _("Referred leads"), text)
+
+
+ASKS.append(waiting)
+
+
 def _page(template: str, **more: Any) -> str:
-    g.rail = [
-        (_("Today"), "/proctor/", False),
-        (_("Referred leads"), "/proctor/referrals", True),
-        (_("Results on hold"), "/proctor/holds", False),
-    ]
+    g.rail = rail("/proctor/referrals")
     return render_template(f"integrity/{template}.html", **more)
 
 

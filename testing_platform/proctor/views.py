@@ -10,7 +10,7 @@ from testing_platform.accounts.rules import Role
 from testing_platform.delivery.models import Attempt, CheckInStep, MediaKey
 from testing_platform.examinations.models import TestSession
 from testing_platform.examinations.rules import TestDay
-from testing_platform.proctor import objects, queries, session_queries
+from testing_platform.proctor import lead, objects, queries, session_queries
 from testing_platform.proctor.models import EvidenceStill, Flag, FlagFrame
 from testing_platform.proctor.signals import Signal
 from testing_platform.storage import KeyDestroyed
@@ -23,12 +23,12 @@ bp = Blueprint("proctor", __name__, url_prefix="/proctor")
 @allowed("proctor.home")
 def home() -> Any:
     places = objects.sessions_of(g.session, g.person.id)
-    g.rail = [(_("Today"), "/proctor/", True)]
-    if Role.LEAD_PROCTOR in g.person.roles:
-        g.rail += [(_("Referred leads"), "/proctor/referrals", False), (_("Results on hold"), "/proctor/holds", False)]
+    leads = Role.LEAD_PROCTOR in g.person.roles
+    g.rail = lead.rail("/proctor/") if leads else [(_("Today"), "/proctor/", True)]
     return render_template(
         "proctor/home.html",
-        sessions=[session_queries.in_short(g.session, place, Role.LEAD_PROCTOR in g.person.roles, g.now) for place in places],
+        sessions=[session_queries.in_short(g.session, place, leads, g.now) for place in places],
+        asks=lead.asked(g.session, g.person) if leads else [],
         rooms_alone=all(place.room_id is not None for place in places),
     )
 

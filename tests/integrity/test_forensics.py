@@ -425,6 +425,7 @@ def test_a_lead_is_referred_read_and_answered_and_nothing_follows_by_itself(db, 
         entry = session.scalars(select(AuditEntry).where(AuditEntry.act == "lead.referred")).one()
         assert "They share a line." not in json.dumps(entry.facts)
     lead = visit(world.staff["lead"], Area.PROCTOR)
+    assert "1 referred lead waits for you." in words(lead.get("/proctor/"))
     home = words(lead.get("/proctor/referrals"))
     assert " and ".join(world.names) in home
     page = words(lead.get(f"/proctor/referrals/{referred.id}"))
@@ -438,6 +439,7 @@ def test_a_lead_is_referred_read_and_answered_and_nothing_follows_by_itself(db, 
     assert "Say why" in words(lead.post(url, {"conclusion": "explained", "reason": ""}), 422)
     assert lead.post(url, {"conclusion": "unexplained", "reason": "Both sat at one table."}).status_code == 303
     assert lead.post(url, {"conclusion": "explained", "reason": "Or not."}).status_code == 409
+    assert "referred lead waits" not in words(lead.get("/proctor/"))
     said = words(analyst.get(f"{base(world)}/lead{lead_of(world)}"))
     assert "Both sat at one table." in said
     assert "The record does not explain it" in words(analyst.get(base(world)))
