@@ -1,5 +1,6 @@
 """The one command, `testing-platform`."""
 
+import importlib
 import json
 import os
 import shutil
@@ -16,8 +17,6 @@ from testing_platform import __version__, assets, clock, errors
 from testing_platform.accounts.rules import CUT_ROLES, Role
 from testing_platform.audit import cli as audit_cli
 from testing_platform.delivery import cli as delivery_cli
-from testing_platform.itembank import cli as itembank_cli
-from testing_platform.itembank import form_cli
 from testing_platform.proctor import cli as proctor_cli
 from testing_platform.scoring import cli as scoring_cli
 from testing_platform.scoring import impact_cli
@@ -27,7 +26,21 @@ from testing_platform.settings import FaultySetting, Settings
 LEAST_FREE = 1024**3
 
 
+# Groups whose programs are read when they are asked for: they bring the database with them, which the analyses on files do without.
+LATER = {"items": "testing_platform.itembank.cli:items", "forms": "testing_platform.itembank.form_cli:forms_group"}
+
+
 class Group(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *LATER])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in LATER:
+            return super().get_command(ctx, cmd_name)
+        module, name = LATER[cmd_name].split(":")
+        found: click.Command = getattr(importlib.import_module(module), name)
+        return found
+
     def main(self, *args: Any, **more: Any) -> Any:
         """A refusal is a sentence and exit code 1; a wrong usage is 2."""
         try:
@@ -305,8 +318,6 @@ audit_cli.audit.add_command(delivery_cli.receipt)
 main.add_command(scoring_cli.results)
 main.add_command(analysis_cli.scoring)
 analysis_cli.scoring.add_command(impact_cli.demographics)
-main.add_command(itembank_cli.items)
-main.add_command(form_cli.forms_group)
 main.add_command(proctor_cli.vision)
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 from testing_platform.scoring.analysis.sheets import BLANK, Sheet, Whole
 
@@ -112,7 +112,7 @@ def kr21(items: int, mean: float, variance: float) -> float | None:
 
 def feldt_interval(alpha: float, n: int, items: int, level: float = 0.95) -> tuple[float, float]:
     """Feldt 1965: (1 - alpha) / (1 - its estimate) is distributed as F with n - 1 and (n - 1)(J - 1) degrees of freedom."""
-    low, high = stats.f.ppf([(1 - level) / 2, (1 + level) / 2], n - 1, (n - 1) * (items - 1))
+    low, high = special.fdtri(n - 1, (n - 1) * (items - 1), [(1 - level) / 2, (1 + level) / 2])
     return 1 - (1 - alpha) * float(high), 1 - (1 - alpha) * float(low)
 
 

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from testing_platform.scoring.analysis.classical import kr20, kr21
 from testing_platform.scoring.analysis.refusals import CannotSay
@@ -52,7 +52,7 @@ def kappa(agreed: float, passing: float) -> float | None:
 def subkoviak(scores: Floats, items: int, cut: int, rho: float) -> Agreement:
     """Subkoviak 1976: each candidate's share of items is drawn towards the mean by the reliability and taken as binomial."""
     shares = (rho * scores + (1 - rho) * scores.mean()) / items
-    passing = stats.binom.sf(cut - 1, items, shares)
+    passing = special.bdtrc(cut - 1, items, shares)
     agreed = float((passing**2 + (1 - passing) ** 2).mean())
     return Agreement(agreed, kappa(agreed, float(passing.mean())))
 
@@ -176,7 +176,7 @@ def livingston_lewis(scores: Floats, items: int, cut: int, rho: float) -> Living
     limit = round(length * cut / items)
     same = passing = positive = negative = 0.0
     for points, weights, above in _parts(law, cut / items):
-        chance = stats.binom.sf(limit - 1, length, points)
+        chance = special.bdtrc(limit - 1, length, points)
         same += float(weights @ (chance**2 + (1 - chance) ** 2))
         passing += float(weights @ chance)
         if above:

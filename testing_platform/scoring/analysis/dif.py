@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 from testing_platform.scoring.analysis.refusals import CannotSay
 from testing_platform.scoring.analysis.sheets import Floats, Sheet, Whole
@@ -147,7 +147,7 @@ def logistic(cells: Matched) -> Logistic | None:
     # Nagelkerke 1991: Cox and Snell's share over the greatest that it can be.
     shares = [(1 - math.exp(2 * (none - one) / everyone)) / most for one in (base, full)]
     both = max(0.0, 2 * (full - base))
-    return Logistic(max(0.0, 2 * (uniform - base)), max(0.0, 2 * (full - uniform)), shares[1] - shares[0], float(stats.chi2.sf(both, 2)))
+    return Logistic(max(0.0, 2 * (uniform - base)), max(0.0, 2 * (full - uniform)), shares[1] - shares[0], float(special.chdtrc(2, both)))
 
 
 def groups_of(sheet: Sheet, column: str, reference: str, focal: str) -> tuple[Whole, Whole]:

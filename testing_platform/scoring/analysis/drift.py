@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from testing_platform.scoring.analysis.refusals import CannotSay
 from testing_platform.scoring.analysis.sheets import Floats, Sheet
@@ -79,7 +79,7 @@ def drift(x: Sheet, y: Sheet, anchor: Sequence[str], rules: Rules | None = None)
 
 
 def delta(p: Floats) -> Floats:
-    found: Floats = 13 + 4 * stats.norm.ppf(1 - p)
+    found: Floats = 13 + 4 * special.ndtri(1 - p)
     return found
 
 

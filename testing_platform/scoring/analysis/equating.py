@@ -9,10 +9,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 
 import numpy as np
 from scipy import optimize, special
 
+from testing_platform.scoring import together_rules
 from testing_platform.scoring.analysis import irt
 from testing_platform.scoring.analysis.refusals import CannotSay
 from testing_platform.scoring.analysis.sheets import Floats, Sheet, Whole
@@ -424,7 +426,7 @@ def carried(curve: Curve, cut: int, most: int) -> CarriedCut:
 
 def reached(worth: float, most: int) -> int:
     """The lowest whole score that is not below it; one more than there are where none is."""
-    return min(most + 1, max(0, math.ceil(worth - 1e-9)))
+    return together_rules.reached(Fraction(worth), most)
 
 
 def equate(

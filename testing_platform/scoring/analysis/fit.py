@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 from testing_platform.scoring.analysis import irt
 from testing_platform.scoring.analysis.ability import totals_at
@@ -69,7 +69,7 @@ def item_fit(right: Bytes, found: Calibration, least: float = 1.0, reach: float 
             square += (seen - expected) ** 2 / (expected * (1 - expected / n))
             cells += 1
         df = cells - parameters
-        fits.append(ItemFit(figures.item, square, df, float(stats.chi2.sf(square, df)) if df > 0 else None))
+        fits.append(ItemFit(figures.item, square, df, float(special.chdtrc(df, square)) if df > 0 else None))
     return fits
 
 

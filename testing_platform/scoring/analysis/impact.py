@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from scipy import stats
+from scipy import special
 
 from testing_platform.scoring.analysis.refusals import CannotSay
 from testing_platform.scoring.analysis.sheets import Count
@@ -130,7 +130,7 @@ def beside(group: Count, reference: Count, everyone: int, rules: ImpactRules) ->
         below_four_fifths=below(group, reference, rules.four_fifths) if judged else None,
         small=group.n < rules.small,
         z=z,
-        p_z=None if z is None else float(2 * stats.norm.sf(abs(z))),
+        p_z=None if z is None else float(2 * special.ndtr(-abs(z))),
         p_fisher=None if exact is None else float(exact[0]),
         p_mid=None if exact is None else float(exact[1]),
         sd=sd,

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 from testing_platform.scoring.analysis.refusals import CannotSay
 from testing_platform.scoring.analysis.sheets import Bytes, Floats, Sheet
@@ -341,8 +341,8 @@ def start_of(right: Bytes, model: Model, asymptotes: Floats | None) -> Items:
     for begin in range(0, n, BLOCK):
         whole += totals[begin : begin + BLOCK] @ right[begin : begin + BLOCK]
     spread = max(float(totals.std()), 1e-9)
-    z = stats.norm.ppf(share)
-    r = np.clip((whole / n - share * totals.mean()) / spread / stats.norm.pdf(z), 0.2, 0.85)
+    z = special.ndtri(share)
+    r = np.clip((whole / n - share * totals.mean()) / spread / (np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)), 0.2, 0.85)
     a = 1.7 * r / np.sqrt(1 - r**2)
     if model is Model.ONE:
         a = np.full_like(a, a.mean())

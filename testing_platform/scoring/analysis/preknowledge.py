@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from testing_platform.scoring.analysis.ability import chances
 from testing_platform.scoring.analysis.irt import ItemParameters, Model, calibrate
@@ -55,7 +55,7 @@ def preknowledge(right: Bytes, items: Sequence[ItemParameters], chosen: Sequence
     at_set, at_rest = on_set.argmax(axis=1), on_rest.argmax(axis=1)
     ratio = 2 * (on_set.max(axis=1) + on_rest.max(axis=1) - (on_set + on_rest).max(axis=1))
     signed = np.sign(at_set - at_rest) * np.sqrt(np.maximum(ratio, 0.0))
-    tail, expected = stats.norm.sf(signed), p[inside].sum(axis=0)[at_rest]
+    tail, expected = special.ndtr(-signed), p[inside].sum(axis=0)[at_rest]
     had, n = right[:, inside].sum(axis=1, dtype=np.int64), len(right)
     found = [
         Known(

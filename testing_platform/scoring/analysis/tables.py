@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from testing_platform.scoring.analysis.sheets import Floats
 
@@ -54,7 +54,7 @@ def mantel_haenszel(a: Floats, b: Floats, c: Floats, d: Floats) -> Pooled:
     variance = float((one * other * right * wrong / (total**2 * (total - 1))).sum())
     if variance > 0:
         chi2 = (abs(float((a - one * right / total).sum())) - 0.5) ** 2 / variance
-        p = float(stats.chi2.sf(chi2, 1))
+        p = float(special.chdtrc(1, chi2))
     up, down = a * d / total, b * c / total
     r, s = float(up.sum()), float(down.sum())
     if r > 0 and s > 0:
@@ -88,7 +88,7 @@ def breslow_day(a: Floats, b: Floats, c: Floats, d: Floats, odds: float) -> tupl
         cells = (expected, one - expected, right - expected, other - right + expected)
         found += (stratum[0] - expected) ** 2 * sum(1 / cell for cell in cells)
         used += 1
-    return (found, float(stats.chi2.sf(found, used - 1))) if used > 1 else None
+    return (found, float(special.chdtrc(used - 1, found))) if used > 1 else None
 
 
 def benjamini_hochberg(ps: Sequence[float | None]) -> list[float | None]:
