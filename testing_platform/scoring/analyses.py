@@ -247,7 +247,7 @@ def at_every_cut(found: Answered) -> list[AtCut]:
     """Decision consistency at each raw cut that somebody could miss. Raises CannotSay."""
     right = found.sheet.by_place
     with threadpool_limits(1, "blas"):
-        return [AtCut(cut + found.credited, consistency.consistency(right, cut)) for cut in range(1, right.shape[1] + 1)]
+        return [AtCut(one.cut + found.credited, one) for one in consistency.at_cuts(right, range(1, right.shape[1] + 1))]
 
 
 def fifths(found: Answered, line: Line) -> list[Group]:

@@ -5,7 +5,9 @@ model's own margins), *accuracy* the share whose result is that of their true sc
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
@@ -49,22 +51,36 @@ def kappa(agreed: float, passing: float) -> float | None:
     return (agreed - chance) / (1 - chance) if chance < 1 else None
 
 
+def distinct(scores: Floats) -> tuple[Floats, Floats]:
+    """The scores that somebody has, and the share of candidates who have each."""
+    counts = np.bincount(scores.astype(np.int64))
+    known = np.flatnonzero(counts)
+    return known.astype(float), counts[known] / len(scores)
+
+
 def subkoviak(scores: Floats, items: int, cut: int, rho: float) -> Agreement:
     """Subkoviak 1976: each candidate's share of items is drawn towards the mean by the reliability and taken as binomial."""
-    shares = (rho * scores + (1 - rho) * scores.mean()) / items
-    passing = special.bdtrc(cut - 1, items, shares)
-    agreed = float((passing**2 + (1 - passing) ** 2).mean())
-    return Agreement(agreed, kappa(agreed, float(passing.mean())))
+    known, weight = distinct(scores)
+    passing = special.bdtrc(cut - 1, items, (rho * known + (1 - rho) * float(weight @ known)) / items)
+    agreed = float(weight @ (passing**2 + (1 - passing) ** 2))
+    return Agreement(agreed, kappa(agreed, float(weight @ passing)))
 
 
-def huynh(mean: float, items: int, cut: int, rho: float) -> Agreement:
-    """Huynh 1976: two forms are binomial given a true share that is beta with a = (1/KR21 - 1) mean, b = -a + J/KR21 - J."""
+@lru_cache(maxsize=2)
+def _both_forms(mean: float, items: int, rho: float) -> Floats:
+    """The chance of each pair of scores on two forms, which are binomial given one true share."""
     a = (1 / rho - 1) * mean
     b = -a + items / rho - items
     score = np.arange(items + 1)
     ways = special.gammaln(items + 1) - special.gammaln(score + 1) - special.gammaln(items - score + 1)
     both = score[:, None] + score
-    joint = np.exp(ways[:, None] + ways + special.betaln(a + both, b + 2 * items - both) - special.betaln(a, b))
+    found: Floats = np.exp(ways[:, None] + ways + special.betaln(a + both, b + 2 * items - both) - special.betaln(a, b))
+    return found
+
+
+def huynh(mean: float, items: int, cut: int, rho: float) -> Agreement:
+    """Huynh 1976: two forms are binomial given a true share that is beta with a = (1/KR21 - 1) mean, b = -a + J/KR21 - J."""
+    joint = _both_forms(mean, items, rho)
     agreed = float(joint[cut:, cut:].sum() + joint[:cut, :cut].sum())
     return Agreement(agreed, kappa(agreed, float(joint[cut:].sum())))
 
@@ -83,14 +99,17 @@ class Beta:
         return 2 if (self.low, self.high) == (0.0, 1.0) else 4
 
 
-def true_moments(shares: Floats, length: int) -> list[float]:
-    """The first four moments about nought of true shares, from factorial moments of scores on so many binomial items (Lord 1965)."""
+def true_moments(shares: Floats, length: int, weight: Floats | None = None) -> list[float]:
+    """The first four moments about nought of true shares, from factorial moments of scores on so many binomial items (Lord 1965).
+
+    `weight`: the share of candidates who have each; without it each is one candidate's.
+    """
     scores = shares * length
     found, product, ways = [], np.ones_like(scores), 1.0
     for order in range(4):
         product = product * (scores - order)
         ways *= length - order
-        found.append(float(product.mean()) / ways)
+        found.append(float(np.average(product, weights=weight)) / ways)
     return found
 
 
@@ -131,6 +150,13 @@ def two_parameters(moments: list[float]) -> Beta:
     return Beta(mean * size, (1 - mean) * size, 0.0, 1.0)
 
 
+@lru_cache(maxsize=8)
+def _gauss_jacobi(low: float, high: float) -> tuple[Floats, Floats]:
+    """Points and weights between -1 and 1; all cuts of a test have the same powers."""
+    points, weights = special.roots_jacobi(POINTS, low, high)
+    return points, weights
+
+
 def _parts(law: Beta, cut: float) -> list[tuple[Floats, Floats, bool]]:
     """Points and weights that integrate over the true shares below and from the cut, and whether they are of the upper part.
 
@@ -150,7 +176,7 @@ def _parts(law: Beta, cut: float) -> list[tuple[Floats, Floats, bool]]:
             ends, rest = (law.b - 1, law.a - 1), 0.0
         else:
             rest = other
-        points, weights = special.roots_jacobi(POINTS, *ends)
+        points, weights = _gauss_jacobi(*ends)
         half = (high - low) / 2
         shares = low + half * (points + 1)
         far = np.abs((law.high if lower else law.low) - shares)
@@ -164,14 +190,16 @@ def livingston_lewis(scores: Floats, items: int, cut: int, rho: float) -> Living
 
     Length and the cut on it are rounded half to even; the variance is with n; the true cut is the share itself.
     """
-    shares = scores / items
-    mean, variance = float(shares.mean()), float(shares.var())
+    known, weight = distinct(scores)
+    shares = known / items
+    mean = float(weight @ shares)
+    variance = float(weight @ (shares - mean) ** 2)
     if not 0 < rho < 1:
         raise CannotSay(why="no-reliability", which="KR-20")
     length = round((mean * (1 - mean) - rho * variance) / (variance * (1 - rho)))
     if length < 1:
         raise CannotSay(why="no-true-scores")
-    moments = true_moments(shares, length)
+    moments = true_moments(shares, length, weight)
     law = (four_parameters(moments) if length >= 4 else None) or two_parameters(moments)
     limit = round(length * cut / items)
     same = passing = positive = negative = 0.0
@@ -186,22 +214,32 @@ def livingston_lewis(scores: Floats, items: int, cut: int, rho: float) -> Living
     return LivingstonLewis(same, kappa(same, passing), 1 - positive - negative, positive, negative, length, law.parameters)
 
 
-def consistency(right: Bytes, cut: int) -> Consistency:
-    """All three at a raw cut: Subkoviak with KR-20, Huynh with KR-21, Livingston and Lewis with KR-20. Raises CannotSay."""
+def at_cuts(right: Bytes, cuts: Iterable[int]) -> list[Consistency]:
+    """All three at raw cuts: Subkoviak with KR-20, Huynh with KR-21, Livingston and Lewis with KR-20. Raises CannotSay."""
     items = right.shape[1]
-    if not 0 < cut <= items:
-        raise CannotSay(why="cut-outside", cut=cut, items=items)
     scores = totals(right).astype(float)
-    shares = right.mean(axis=0)
-    variance = float(scores.var())
-    alpha, lower = kr20(items, float((shares * (1 - shares)).sum()), variance), kr21(items, float(scores.mean()), variance)
-    if alpha is None or not 0 < alpha < 1:
-        raise CannotSay(why="no-reliability", which="KR-20")
-    if lower is None or not 0 < lower < 1:
-        raise CannotSay(why="no-reliability", which="KR-21")
-    return Consistency(
-        cut,
-        subkoviak(scores, items, cut, alpha),
-        huynh(float(scores.mean()), items, cut, lower),
-        livingston_lewis(scores, items, cut, alpha),
-    )
+    shares = right.sum(axis=0, dtype=np.int64) / len(right)
+    mean, variance = float(scores.mean()), float(scores.var())
+    alpha, lower = kr20(items, float((shares * (1 - shares)).sum()), variance), kr21(items, mean, variance)
+    found = []
+    for cut in cuts:
+        if not 0 < cut <= items:
+            raise CannotSay(why="cut-outside", cut=cut, items=items)
+        if alpha is None or not 0 < alpha < 1:
+            raise CannotSay(why="no-reliability", which="KR-20")
+        if lower is None or not 0 < lower < 1:
+            raise CannotSay(why="no-reliability", which="KR-21")
+        found.append(
+            Consistency(
+                cut,
+                subkoviak(scores, items, cut, alpha),
+                huynh(mean, items, cut, lower),
+                livingston_lewis(scores, items, cut, alpha),
+            )
+        )
+    return found
+
+
+def consistency(right: Bytes, cut: int) -> Consistency:
+    """Of one cut. Raises CannotSay."""
+    return at_cuts(right, [cut])[0]

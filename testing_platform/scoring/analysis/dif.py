@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy import special
 
 from testing_platform.scoring.analysis.refusals import CannotSay
-from testing_platform.scoring.analysis.sheets import Floats, Sheet, Whole
+from testing_platform.scoring.analysis.sheets import Bytes, Floats, Sheet, Whole
 from testing_platform.scoring.analysis.tables import benjamini_hochberg, mantel_haenszel
 
 DELTA = -2.35  # the ETS delta scale: -2.35 ln(odds)
@@ -91,11 +91,11 @@ class Matched:
     focal_right: Floats
 
 
-def matched(scores: Whole, right: Whole, focal: Whole, most: int) -> Matched:
-    cells = np.bincount((scores * 2 + focal) * 2 + right, minlength=4 * (most + 1)).reshape(most + 1, 2, 2).astype(float)
-    there = cells.sum(axis=(1, 2)) > 0
-    cells, everyone = cells[there], cells[there].sum(axis=2)
-    return Matched(np.flatnonzero(there).astype(float), everyone[:, 0], cells[:, 0, 1], everyone[:, 1], cells[:, 1, 1])
+def matched(everyone: Whole, right: Whole) -> Matched:
+    """From how many there are, and how many have the item right, at each level in the reference and in the focal group, by turns."""
+    there = np.flatnonzero(everyone[::2] + everyone[1::2])
+    counts = (part[there].astype(float) for part in (everyone[::2], right[::2], everyone[1::2], right[1::2]))
+    return Matched(there.astype(float), *counts)
 
 
 def std_p_dif(cells: Matched) -> float | None:
@@ -107,14 +107,13 @@ def std_p_dif(cells: Matched) -> float | None:
     return float((cells.focal[both] * gaps).sum() / cells.focal[both].sum())
 
 
-def _log_likelihood(design: Floats, n: Floats, right: Floats) -> float:
-    """The greatest log-likelihood of a logistic regression on counts, by Newton's method with halved steps where one would lose."""
+def _greatest(design: Floats, n: Floats, right: Floats, beta: Floats) -> tuple[float, Floats]:
+    """The greatest log-likelihood of a logistic regression on counts, by Newton's method from `beta`, with halved steps where one would lose."""
 
     def at(beta: Floats) -> float:
         line = design @ beta
         return float(right @ line - n @ np.logaddexp(0, line))
 
-    beta = np.zeros(design.shape[1])
     best = at(beta)
     for _ in range(100):
         share = special.expit(design @ beta)
@@ -128,7 +127,7 @@ def _log_likelihood(design: Floats, n: Floats, right: Floats) -> float:
         beta, before, best = beta + step, best, gain
         if abs(best - before) <= 1e-11 * (1 + abs(best)):
             break
-    return best
+    return best, beta
 
 
 def logistic(cells: Matched) -> Logistic | None:
@@ -142,7 +141,13 @@ def logistic(cells: Matched) -> Logistic | None:
     score = (score - float(n @ score) / everyone) / max(1.0, float(score.max() - score.min()))
     group = np.repeat([0.0, 1.0], len(cells.scores))
     design = np.stack([np.ones_like(score), score, group, score * group], axis=1)
-    none, base, uniform, full = (_log_likelihood(design[:, :terms], n, right) for terms in (1, 2, 3, 4))
+    share = passed / everyone
+    none = passed * math.log(share) + (everyone - passed) * math.log1p(-share)
+    beta, found = np.array([math.log(share / (1 - share))]), []
+    for terms in (2, 3, 4):  # each from where the smaller one ended
+        best, beta = _greatest(design[:, :terms], n, right, np.append(beta, 0.0))
+        found.append(best)
+    base, uniform, full = found
     most = 1 - math.exp(2 * none / everyone)
     # Nagelkerke 1991: Cox and Snell's share over the greatest that it can be.
     shares = [(1 - math.exp(2 * (none - one) / everyone)) / most for one in (base, full)]
@@ -164,15 +169,23 @@ def groups_of(sheet: Sheet, column: str, reference: str, focal: str) -> tuple[Wh
     return rows, np.array([values[row] == focal for row in rows], np.int64)
 
 
-def _studied(right: Whole, focal: Whole, without: frozenset[int], given: npt.NDArray[np.bool_] | None) -> list[Matched]:
+def _studied(right: Bytes, focal: Whole, without: frozenset[int], given: npt.NDArray[np.bool_] | None) -> list[Matched]:
     """Each item beside the total of the items that are kept, and itself; of those who were given it."""
     kept = [item for item in range(right.shape[1]) if item not in without]
-    scores = right[:, kept].sum(axis=1)
+    levels = 2 * right[:, kept].sum(axis=1, dtype=np.int64) + focal
+    size = 2 * (right.shape[1] + 1)
+    everyone, counts = np.bincount(levels, minlength=size), np.zeros((size, right.shape[1]), np.int64)
+    there = np.flatnonzero(everyone)
+    counts[there] = np.add.reduceat(right[np.argsort(levels)], np.cumsum(everyone[there]) - everyone[there], axis=0, dtype=np.int64)
     found = []
     for item in range(right.shape[1]):
+        if item not in without and given is None:
+            found.append(matched(everyone, counts[:, item]))
+            continue
         had = slice(None) if given is None else given[:, item]
         own = right[had, item]
-        found.append(matched(scores[had] + (own if item in without else 0), own, focal[had], right.shape[1]))
+        at = levels[had] + (2 * own if item in without else 0)
+        found.append(matched(np.bincount(at, minlength=size), np.bincount(at[own == 1], minlength=size)))
     return found
 
 
@@ -193,7 +206,7 @@ def dif(sheet: Sheet, column: str, reference: str, focal: str, purify: bool = Fa
     """
     rules = rules or DifRules()
     rows, of_focal = groups_of(sheet, column, reference, focal)
-    right, given = sheet.right[rows].astype(np.int64), None if sheet.given is None else sheet.given[rows]
+    right, given = sheet.right[rows], None if sheet.given is None else sheet.given[rows]
     without: frozenset[int] = frozenset()
     seen = {without}
     while True:

@@ -58,18 +58,18 @@ def timed(sheet: Sheet, seconds: Floats) -> npt.NDArray[np.bool_]:
 
 def rapid_guesses(sheet: Sheet, seconds: Floats, rules: SpeedRules) -> tuple[npt.NDArray[np.bool_], list[ItemTime]]:
     """Which answers are rapid guesses, and the time of each item."""
-    noted = timed(sheet, seconds)
+    noted, by_item = np.ascontiguousarray(timed(sheet, seconds).T), np.ascontiguousarray(seconds.T)
     rapid, found = np.zeros(noted.shape, np.bool_), []
-    for item in range(len(sheet.items)):
-        times = seconds[noted[:, item], item]
+    for item, there in enumerate(noted):
+        times = by_item[item, there]
         if not len(times):
             found.append(ItemTime(0, None, None, None, 0))
             continue
         mean = float(times.mean())
         threshold = min(rules.rapid_share * mean, rules.rapid_most)
-        rapid[noted[:, item], item] = times < threshold
-        found.append(ItemTime(len(times), mean, float(np.median(times)), threshold, int(rapid[:, item].sum())))
-    return rapid, found
+        rapid[item, there] = times < threshold
+        found.append(ItemTime(len(times), mean, float(np.median(times)), threshold, int(rapid[item].sum())))
+    return rapid.T, found
 
 
 def speed(sheet: Sheet, seconds: Floats, rules: SpeedRules | None = None) -> Speed:

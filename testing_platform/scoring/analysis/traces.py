@@ -31,14 +31,13 @@ def traces(sheet: Sheet, item: int, groups: int = GROUPS) -> list[Group]:
     """The groups that somebody is in, from the lowest totals up."""
     had = sheet.had(item)
     totals, answers = sheet.totals[had], sheet.answers[had, item]
-    where = score_groups(totals, groups)
-    codes = [BLANK, *sheet.used(item, np.bincount(answers, minlength=len(sheet.options) + 1)[1:])]
+    where, width = score_groups(totals, groups), len(sheet.options) + 1
+    chose = np.bincount(where * width + answers, minlength=groups * width).reshape(groups, width)
+    codes = [BLANK, *sheet.used(item, chose.sum(axis=0)[1:])]
     found = []
-    for group in range(groups):
-        here = where == group
-        n = int(here.sum())
-        if n:
-            chose = np.bincount(answers[here], minlength=len(sheet.options) + 1)
-            shares = {("", *sheet.options)[code]: int(chose[code]) / n for code in codes}
-            found.append(Group(int(totals[here].min()), int(totals[here].max()), n, shares))
+    for group in np.flatnonzero(chose.sum(axis=1)).tolist():
+        n = int(chose[group].sum())
+        here = totals[where == group]
+        shares = {("", *sheet.options)[code]: int(chose[group, code]) / n for code in codes}
+        found.append(Group(int(here.min()), int(here.max()), n, shares))
     return found
