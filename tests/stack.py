@@ -65,7 +65,7 @@ class Stack:
         self.wait("/healthz")
         self.wait("/live/health")
 
-    def wait(self, path: str, seconds: float = 40) -> None:
+    def wait(self, path: str, seconds: float = 120) -> None:
         until = time.monotonic() + seconds
         while True:
             try:
@@ -81,7 +81,7 @@ class Stack:
     def stop(self) -> None:
         if self.supervisor is not None and self.supervisor.poll() is None:
             self.supervisor.terminate()
-            self.supervisor.wait(20)
+            self.supervisor.wait(60)
 
     def pid(self, name: str) -> int:
         return int((self.settings.data / f"{name}.pid").read_text())
