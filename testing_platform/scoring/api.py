@@ -1,7 +1,8 @@
 """For other systems: what a scheduler may take along, with a token in place of a sign-in. There is PASS in it, and never a score."""
 
+import base64
 import hashlib
-import secrets
+import hmac
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,12 +44,19 @@ def tokens(session: Session) -> list[ApiToken]:
     return list(session.scalars(select(ApiToken).order_by(ApiToken.revoked_at.is_not(None), ApiToken.id.desc())))
 
 
-def make_token(session: Session, name: str, person: Person, now: datetime) -> str:
-    """The token, which nobody can read again. Raises FaultyName."""
+def make_token(session: Session, secret: bytes, key: str, name: str, person: Person, now: datetime) -> str:
+    """The token, which nobody can read again. Raises FaultyName.
+
+    `key` is new with each page that asks for a name: the same page sent twice, because its answer was lost or it was
+    loaded again, is answered with the same token, and makes no second one.
+    """
     name = " ".join(name.split())
     if not 0 < len(name) <= 100:
         raise FaultyName(most=100)
-    shown = BEGINNING + secrets.token_urlsafe(32)
+    made_of = hmac.digest(secret, f"api token\0{person.id}\0{key}".encode(), "sha256")
+    shown = BEGINNING + base64.urlsafe_b64encode(made_of).decode().rstrip("=")
+    if session.scalars(select(ApiToken.id).where(ApiToken.digest == _digest(shown))).first() is not None:
+        return shown
     made = ApiToken(name=name, digest=_digest(shown), made_by_id=person.id, made_at=now)
     session.add(made)
     session.flush()

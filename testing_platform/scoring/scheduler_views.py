@@ -1,5 +1,6 @@
 """The scheduler's pages: whom to invite to the interview, and when. There is never a score on them, and nothing at all before two signatures."""
 
+import secrets
 from collections import Counter
 from datetime import date
 from typing import Any
@@ -297,6 +298,7 @@ def _tokens_page(shown: str = "", name: str = "", problem: bool = False) -> str:
         "scheduler/tokens.html",
         tokens=api.tokens(g.session),
         shown=shown,
+        key=secrets.token_hex(16),
         name=name,
         problem=problem,
         address=f"{settings.origin}/api/scheduling/v1/administrations",
@@ -309,7 +311,9 @@ def _tokens_page(shown: str = "", name: str = "", problem: bool = False) -> str:
 def make_token() -> Any:
     name = request.form.get("name", "")[:300]
     try:
-        shown = api.make_token(g.session, name, g.person, g.now)
+        shown = api.make_token(
+            g.session, _settings().secret, request.form.get("key", "")[:100] or secrets.token_hex(16), name, g.person, g.now
+        )
     except api.FaultyName:
         return _tokens_page(name=name, problem=True), 422
     return _tokens_page(shown), 201

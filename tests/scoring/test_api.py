@@ -108,6 +108,16 @@ def test_a_token_is_shown_once_kept_as_a_digest_and_taken_back_for_good(app, db,
     assert acts == ["api_token.made", "api_token.revoked"]
 
 
+def test_a_page_that_is_sent_again_shows_the_same_token_and_makes_no_second_one(app, db, scheduler):
+    key = re.search(r'name="key" value="(\w{32})"', scheduler.get("/scheduler/tokens").get_data(as_text=True))[1]
+    replies = [scheduler.post("/scheduler/tokens", {"name": "Calendar", "key": key}).get_data(as_text=True) for _ in range(2)]
+    (token,) = {re.search(r"tps_[\w-]{43}", reply)[0] for reply in replies}
+    assert ask(app, LIST, token).status_code == 200
+    assert key not in replies[0]
+    with db.read() as session:
+        assert len(session.scalars(select(ApiToken)).all()) == 1
+
+
 @pytest.mark.parametrize("name", ["", "   ", "x" * 101])
 def test_a_token_without_a_name_is_not_made(db, scheduler, name):
     reply = scheduler.post("/scheduler/tokens", {"name": name})
