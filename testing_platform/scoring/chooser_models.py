@@ -20,7 +20,7 @@ class Scenario(Base):
     name: Mapped[str]
     cut: Mapped[int]
     inputs: Mapped[dict[str, Any]]
-    # {"point", "assured", "assured_certain", "passers", "probability", "certain"}, the last three at the cut.
+    # {"point", "assured", "assured_certain", "passers", "probability", "certain"}, the last three at the cut; "others" where more is counted.
     figures: Mapped[dict[str, Any]]
     made_by_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
     made_at: Mapped[datetime]

@@ -12,13 +12,23 @@ from testing_platform.scoring.equating_models import KeptEquating
 from testing_platform.scoring.models import PassingScoreDecision, ScoreRun
 
 
-def newest(session: Session, administration: Administration) -> KeptEquating | None:
+def newest(session: Session, administration: Administration, with_id: int | None = None) -> KeptEquating | None:
+    """What was kept last and carries a passing score over; or what was kept last with this earlier administration, whether it carries one or not."""
     chosen = select(KeptEquating).where(KeptEquating.administration_id == administration.id)
+    if with_id is None:
+        chosen = chosen.where(KeptEquating.raw.is_not(None))
+    else:
+        chosen = chosen.join(ScoreRun, ScoreRun.id == KeptEquating.earlier_run_id).where(ScoreRun.administration_id == with_id)
     return session.scalars(chosen.order_by(KeptEquating.number.desc()).limit(1)).first()
 
 
 def holds(session: Session, found: KeptEquating, run: ScoreRun) -> bool:
-    """Whether it is of these scores, and of the passing score that is in force for the earlier ones."""
+    """Whether it is of these scores, and of the passing score that is in force for the earlier ones, or of the newest of those if none is."""
+    if found.raw is None:
+        newer = select(ScoreRun.id).where(
+            ScoreRun.administration_id == found.earlier_run.administration_id, ScoreRun.id > found.earlier_run_id
+        )
+        return found.run_id == run.id and session.scalars(newer).first() is None
     decided = select(PassingScoreDecision.id).where(
         PassingScoreDecision.run_id == found.earlier_run_id,
         PassingScoreDecision.cut == found.figures["cut"],

@@ -33,7 +33,7 @@ class AnchorRuling(Base):
 
 
 class KeptEquating(Base):
-    """An earlier passing score carried over to an administration, with all that it rests on."""
+    """What each raw score of an earlier form is worth in an administration, with all that it rests on, and the earlier passing score carried over if there was one."""
 
     __tablename__ = "equatings"
     __table_args__ = (
@@ -53,10 +53,10 @@ class KeptEquating(Base):
     settings: Mapped[dict[str, Any]]
     # {"anchor": [{"item", "version", "earlier_slot", "slot"}], "out": [the same with "standing", and "reason" where a person ruled]}.
     items: Mapped[dict[str, Any]]
-    # {"table": [[x, y, se]], "cut", "worth", "se", "n": [earlier, here], "r", "gap"}; scores are raw.
+    # {"table": [[x, y, se]], "cut", "worth", "se", "n": [earlier, here], "r", "gap"}; scores are raw. Without a passing score then the cut, its worth and error are null.
     figures: Mapped[dict[str, Any]]
-    # The lowest raw score that is not below what the earlier passing score is worth here.
-    raw: Mapped[int]
+    # The lowest raw score that is not below what the earlier passing score is worth here; none where there was no passing score then.
+    raw: Mapped[int | None]
     reason: Mapped[str]
     digest: Mapped[str]
     made_by_id: Mapped[int] = mapped_column(ForeignKey("people.id"))

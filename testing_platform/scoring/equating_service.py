@@ -38,7 +38,7 @@ KEPT = 12  # conversions kept ready
 
 
 class NoCut(errors.Refusal):
-    """The earlier administration has no passing score in force, or none that the conversion reaches: there is nothing to carry over."""
+    """The conversion does not reach the earlier passing score, so that it cannot be carried over."""
 
     code = "no-cut"
 
@@ -440,28 +440,32 @@ def keep(
     reason: str,
     now: datetime,
 ) -> KeptEquating:
-    """`seen`: the digest of what was looked at. Raises NoCut, ReasonMissing, ScoresNotCurrent, AnchorMoved."""
+    """`seen`: the digest of what was looked at. Raises NoCut, ReasonMissing, ScoresNotCurrent, AnchorMoved.
+
+    Where the earlier one has no passing score yet, the conversion is kept for counting both together.
+    """
     run, found = _found(session, administration, with_id)
     if not service.is_current(session, administration, run, now):
         raise service.ScoresNotCurrent
     if digest_of(run, found) != seen:
         raise AnchorMoved
-    if made.cut is None:
+    if made.cut is None and found.decision is not None:
         raise NoCut
     if not reason.strip():
         raise rules.ReasonMissing(what="equating")
     settings = {"smooth": made.smooth, "weight": policy.weight, "replications": policy.replications, "seed": SEED}
+    cut, worth, se, raw = (made.cut.x, made.cut.y, made.cut.se, made.cut.raw) if made.cut else (None, None, None, None)
     figures = {
         "table": [[row.x, row.y, row.se] for row in made.table],
-        "cut": made.cut.x,
-        "worth": made.cut.y,
-        "se": made.cut.se,
+        "cut": cut,
+        "worth": worth,
+        "se": se,
         "n": [about.n_x, about.n_y],
         "r": about.r,
         "gap": about.gap,
     }
     last = session.scalar(select(func.max(KeptEquating.number)).where(KeptEquating.administration_id == administration.id))
-    said = [run.inputs_digest, found.run.inputs_digest, str(made.method), settings, items_of(found), figures, made.cut.raw, reason.strip()]
+    said = [run.inputs_digest, found.run.inputs_digest, str(made.method), settings, items_of(found), figures, raw, reason.strip()]
     row = KeptEquating(
         administration_id=administration.id,
         number=(last or 0) + 1,
@@ -471,7 +475,7 @@ def keep(
         settings=settings,
         items=items_of(found),
         figures=figures,
-        raw=made.cut.raw,
+        raw=raw,
         reason=reason.strip(),
         digest=hashlib.sha256(canonical(said)).hexdigest(),
         made_by_id=person.id,
@@ -489,8 +493,8 @@ def keep(
         earlier=with_id,
         method=row.method,
         anchor=len(found.anchor),
-        cut=made.cut.x,
-        raw=row.raw,
+        cut=cut,
+        raw=raw,
         digest=row.digest,
     )
     return row

@@ -95,7 +95,7 @@ def _equating(one: Administration, problem: str = "", reason: str = "") -> str:
             more |= {"found": made, "gains": plots.gains(shown, made.cut.x if made.cut else None)}
         except CannotSay as refusal:
             more["cannot"] = refusal.facts["why"]
-    kept = equated.newest(g.session, one)
+    kept = (equated.newest(g.session, one, chosen.administration.id) if chosen else None) or equated.newest(g.session, one)
     return pages.shown(
         "equating",
         one,
@@ -136,12 +136,15 @@ def keep(one: Administration) -> Any:
         return _equating(one), 422
     number, person_id, with_id, seen = one.id, g.person.id, chosen.administration.id, request.form.get("seen", "")
 
-    def write(session: Session) -> int:
+    def write(session: Session) -> int | None:
         here, person = session.get_one(Administration, number), session.get_one(Person, person_id)
         return equatings.keep(session, here, person, made, about, policy, seen, with_id, reason, g.now).raw
 
     raw = pages.write(write)
-    flash(_("The carried passing score, %(raw)s, is kept. It stands on the passing score page as a line.", raw=raw), "success")
+    if raw is None:
+        flash(_("The equating is kept. Both administrations can be counted together on their passing score pages."), "success")
+    else:
+        flash(_("The carried passing score, %(raw)s, is kept. It stands on the passing score page as a line.", raw=raw), "success")
     smooth = "&smooth=yes" if made.smooth else ""
     return redirect(f"/analyst/administrations/{number}/analyses/equating?with={with_id}&method={asked}{smooth}", 303)
 

@@ -1,6 +1,7 @@
 """Reads for the analyst's and the approver's pages: how far scoring is, what the items did, and the distribution. Nothing of a person."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -257,9 +258,10 @@ class Chart:
         return self.x(raw + 0.5)
 
 
-def chart(counts: list[int], chance: float) -> Chart:
+def chart(counts: list[int], chance: float, also: Sequence[int] = ()) -> Chart:
+    """`also`: counts that may take the place of these while somebody looks; then every raw score has its bar, if perhaps of no height."""
     high = len(counts) - 1
-    scored = [raw for raw, count in enumerate(counts) if count]
+    scored = [raw for some in (counts, also) for raw, count in enumerate(some) if count]
     low = max(0, min([*scored, int(chance)]) - 2)
     step = (WIDTH - LEFT - RIGHT) / (high - low + 1)
     most = max([*counts, 1])
@@ -274,7 +276,7 @@ def chart(counts: list[int], chance: float) -> Chart:
             "height": round((base - top) * counts[raw] / most, 2),
         }
         for raw in range(low, high + 1)
-        if counts[raw]
+        if counts[raw] or also
     ]
     every = 10 if high - low > 30 else 5
     ticks = [

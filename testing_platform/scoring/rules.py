@@ -418,6 +418,8 @@ class Inputs:
     appointed_of: int | None = None
     rates_reason: str = ""  # why the rates are not the department's own
     below_reason: str = ""  # why the cut lies below chance or below minimum competence
+    # Other administrations in the count, each with how many who passed a decided one have had their interview (none of one that is not decided).
+    counted: tuple[tuple[int, int | None], ...] = ()
 
     @property
     def vacancies(self) -> int:
@@ -440,7 +442,9 @@ class Inputs:
 
     def told(self) -> dict[str, Any]:
         # Rates in one spelling: 0.5 and 0.50 are the same.
-        return {name: str(value.quantize(PLACES)) if isinstance(value, Decimal) else value for name, value in asdict(self).items()}
+        values = {name: str(value.quantize(PLACES)) if isinstance(value, Decimal) else value for name, value in asdict(self).items()}
+        counted = [list(one) for one in values.pop("counted")]
+        return values | ({"counted": counted} if counted else {})
 
     @classmethod
     def of(cls, said: Mapping[str, Any], prior: tuple[Decimal, Decimal] = (Policy.prior_did, Policy.prior_not)) -> "Inputs":
@@ -471,7 +475,18 @@ class Inputs:
                 values |= {f"{name}_did": cases.did, f"{name}_of": cases.of, name: beta_rate(cases.did, cases.of, prior)}
         for name in ("rates_reason", "below_reason"):
             values[name] = str(said.get(name) or "").strip()[:2000]
+        values["counted"] = tuple(sorted((number, _settled(number, settled)) for number, settled in said.get("counted", ())))
         return cls(**values)
+
+
+def _settled(number: int, said: Any) -> int | None:
+    if said in (None, ""):
+        return None
+    name = f"settled-{number}"
+    found = _decimal(name, said)
+    if found != found.to_integral_value() or not 0 <= found <= MOST_CASES:
+        raise FaultyInputs(name=name, value=str(said)[:40], why="not-cases")
+    return int(found)
 
 
 def _cases(said: Mapping[str, Any], name: str) -> Cases | None:
@@ -679,6 +694,9 @@ class Choice:
     """All that is before the one who chooses."""
 
     counts: list[int]
+    # How many pass at a cut and not at the next; with other administrations in the count theirs too. `fixed` pass whatever the cut.
+    supply: list[int]
+    fixed: int
     needed: Needed
     rows: list[Row]
     # Largest cut that enough pass. 0 where even all are not enough.
@@ -697,17 +715,23 @@ class Choice:
     def row(self, cut: int) -> Row:
         return self.rows[cut]
 
+    @property
+    def taken(self) -> int:
+        """All whom the cut is chosen for."""
+        return sum(self.supply) + self.fixed
 
-def choose(counts: Sequence[int], inputs: Inputs, policy: Policy) -> Choice:
-    """The table over all cuts with the point cut and the assured cut."""
-    taken = sum(counts)
+
+def choose(counts: Sequence[int], inputs: Inputs, policy: Policy, supply: Sequence[int] | None = None, fixed: int = 0) -> Choice:
+    """The table over all cuts with the point cut and the assured cut. `supply` is `counts` unless others are counted with them."""
+    supply = counts if supply is None else supply
+    taken = sum(supply) + fixed
     target = needed(inputs, policy)
     certain = Chances(taken, inputs)
     chances = likely(taken, inputs, policy) if inputs.uncertain else certain
     both = Fraction(inputs.attend) * Fraction(inputs.reach)
     rows: list[Row] = []
     passers = taken
-    for cut, at_cut in enumerate(counts):
+    for cut, at_cut in enumerate(supply):
         known = certain.shown(passers)
         eligibles = passers * both + inputs.listed
         rows.append(
@@ -732,6 +756,8 @@ def choose(counts: Sequence[int], inputs: Inputs, policy: Policy) -> Choice:
     short = max(0, target.passers - taken)
     return Choice(
         list(counts),
+        list(supply),
+        fixed,
         target,
         rows,
         point,

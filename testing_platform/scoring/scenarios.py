@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from testing_platform import errors
 from testing_platform.accounts.models import Person
 from testing_platform.audit import service as audit
-from testing_platform.scoring import rules
+from testing_platform.scoring import rules, together
 from testing_platform.scoring.chooser_models import Scenario
 from testing_platform.scoring.models import ScoreRun
 
@@ -36,9 +36,17 @@ def of_run(session: Session, run: ScoreRun) -> list[Scenario]:
 
 
 def keep(
-    session: Session, run: ScoreRun, person: Person, name: str, cut: int, inputs: rules.Inputs, choice: rules.Choice, now: datetime
+    session: Session,
+    run: ScoreRun,
+    person: Person,
+    name: str,
+    cut: int,
+    inputs: rules.Inputs,
+    choice: rules.Choice,
+    now: datetime,
+    counted: together.Together | None = None,
 ) -> Scenario:
-    """Raises NameMissing, NameTaken, TooManyScenarios, or FaultyCut."""
+    """`counted`: with which other administrations, if with any. Raises NameMissing, NameTaken, TooManyScenarios, or FaultyCut."""
     name = name.strip()[:NAME]
     if not name:
         raise NameMissing
@@ -56,7 +64,8 @@ def keep(
         cut=cut,
         inputs=_numbers(inputs),
         figures={name: getattr(choice, name) for name in ("point", "assured", "assured_certain")}
-        | {name: row[name] for name in ("passers", "probability", "certain")},
+        | {name: row[name] for name in ("passers", "probability", "certain")}
+        | ({"others": [together.in_short(one, cut) for one in counted.told()["others"]]} if counted else {}),
         made_by_id=person.id,
         made_at=now,
     )

@@ -24,7 +24,7 @@ from testing_platform.examinations.models import Administration, Appointment, Te
 from testing_platform.examinations.rules import Window
 from testing_platform.itembank import form_queries, forms
 from testing_platform.itembank.models import FormSlot, ItemVersion
-from testing_platform.scoring import countersign, equated, rules, scenarios
+from testing_platform.scoring import countersign, equated, rules, scenarios, together
 from testing_platform.scoring.impact_rules import NotCountersigned
 from testing_platform.scoring.models import (
     Key,
@@ -98,6 +98,12 @@ class SecondPersonNeeded(errors.Refusal):
     """Who proposed does not sign too, and the second signature is an approver's."""
 
     code = "second-person-needed"
+
+
+class CountMoved(errors.Refusal):
+    """An administration that was counted with this one is scored or decided otherwise since."""
+
+    code = "count-moved"
 
 
 class StoredDiffers(errors.Refusal):
@@ -581,7 +587,7 @@ def propose(
     if not rationale.strip():
         raise rules.ReasonMissing(what="rationale")
     policy = policy_of(administration)
-    shown = weigh(session, administration, found, inputs, policy)
+    shown = weigh(session, administration, found, inputs, policy, counted_with(session, administration, found, inputs, policy, now))
     if not shown.choice.statistics.taken:
         raise NothingToDecide
     rules.check_cut(cut, found.maximum, shown.lines, inputs, policy)
@@ -622,11 +628,13 @@ class Weighed:
 
     choice: rules.Choice
     lines: rules.Lines
+    counted: together.Together | None = None
 
     def told(self, inputs: rules.Inputs, policy: rules.Policy) -> dict[str, Any]:
         """As it is stored with a decision."""
         stats = self.choice.statistics
-        return {
+        also = {"together": self.counted.told()} if self.counted else {}
+        return also | {
             "inputs": inputs.told(),
             "policy": {name: {"value": str(value), "source": policy.sources[name]} for name, value in policy.numbers().items()},
             "counts": self.choice.counts,
@@ -677,10 +685,39 @@ def policy_at(decision: PassingScoreDecision) -> rules.Policy:
     return replace(found, sources={name: entry["source"] for name, entry in said.items()})
 
 
-def weigh(session: Session, administration: Administration, found: ScoreRun, inputs: rules.Inputs, policy: rules.Policy) -> Weighed:
+def weigh(
+    session: Session,
+    administration: Administration,
+    found: ScoreRun,
+    inputs: rules.Inputs,
+    policy: rules.Policy,
+    counted: together.Together | None = None,
+) -> Weighed:
+    """`counted`: with which others, if with any."""
     counts = rules.histogram(scores(session, found), found.maximum)
     options = {slot: version.choices.answers for slot, version in versions_of(session, administration).items()}
-    return Weighed(rules.choose(counts, inputs, policy), rules.lines(entries_of(found.key), options, policy, found.maximum))
+    joined = counted.joined if counted else None
+    choice = rules.choose(counts, inputs, policy, joined.supply, joined.fixed) if joined else rules.choose(counts, inputs, policy)
+    return Weighed(choice, rules.lines(entries_of(found.key), options, policy, found.maximum), counted)
+
+
+def others(session: Session, administration: Administration, found: ScoreRun, policy: rules.Policy, now: datetime) -> list[together.Other]:
+    """The other administrations of the class, and of each whether and how it can be counted with this one."""
+    return [
+        replace(one, why="not-current")
+        if one.run and not one.decision and not one.why and not is_current(session, one.administration, one.run, now)
+        else one
+        for one in together.others(session, administration, found, policy.horizon_months)
+    ]
+
+
+def counted_with(
+    session: Session, administration: Administration, found: ScoreRun, inputs: rules.Inputs, policy: rules.Policy, now: datetime
+) -> together.Together | None:
+    """Raises FaultyInputs for one that cannot be counted."""
+    if not inputs.counted:
+        return None
+    return together.choose(session, administration, found, others(session, administration, found, policy, now), inputs, now)
 
 
 def is_current(session: Session, administration: Administration, found: ScoreRun, now: datetime) -> bool:
@@ -723,7 +760,7 @@ def send_back(session: Session, decision: PassingScoreDecision, person: Person, 
 def approve(session: Session, decision: PassingScoreDecision, person: Person, now: datetime) -> PassingScoreDecision:
     """The second signature, by another person. From now on each scored attempt has its result, and never before; what is on hold follows when cleared.
 
-    Raises SecondPersonNeeded, NotProposed, SawGroups, NotCountersigned, ScoresNotCurrent, or StoredDiffers when the stored table is not what its scores and inputs give.
+    Raises SecondPersonNeeded, NotProposed, SawGroups, NotCountersigned, ScoresNotCurrent, CountMoved, or StoredDiffers when the stored table is not what its scores and inputs give.
     """
     if decision.proposed_by_id == person.id or Role.APPROVER not in person.roles:
         raise SecondPersonNeeded(same=decision.proposed_by_id == person.id)
@@ -736,6 +773,8 @@ def approve(session: Session, decision: PassingScoreDecision, person: Person, no
         raise NotCountersigned
     if not is_current(session, decision.administration, decision.run, now):
         raise ScoresNotCurrent
+    if not still_counts(session, decision, now):
+        raise CountMoved
     different = differences(session, decision)
     if different:
         raise StoredDiffers(what=different)
@@ -848,13 +887,22 @@ def differences(session: Session, decision: PassingScoreDecision) -> list[str]:
     """What of the stored page is not what the run's scores and the stored inputs give when worked out again."""
     policy = policy_at(decision)
     inputs = rules.Inputs.of(decision.inputs["inputs"], policy.prior)
-    again = weigh(session, decision.administration, decision.run, inputs, policy)
+    again = weigh(session, decision.administration, decision.run, inputs, policy, together.stored(session, decision))
     told = again.told(inputs, policy)
     found = [name for name in told if told[name] != decision.inputs.get(name)]
     said = decision.inputs.get("superseding")
     if said is not None:
         found += ["superseding"] if said | counted(changes_by(session, decision)) != said else []
     return found + (["table"] if [row.told() for row in again.choice.rows] != decision.table else [])
+
+
+def still_counts(session: Session, decision: PassingScoreDecision, now: datetime) -> bool:
+    """Whether the administrations that were counted with a proposal stand as they did."""
+    if not together.still_stand(session, decision):
+        return False
+    counted = together.stored(session, decision)
+    undecided = [one for one in counted.others if not one.decision] if counted else []
+    return all(one.run is not None and is_current(session, one.administration, one.run, now) for one in undecided)
 
 
 def decision_digest(decision: PassingScoreDecision) -> str:

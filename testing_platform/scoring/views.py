@@ -24,14 +24,14 @@ from testing_platform.audit import service as audit
 from testing_platform.delivery import comments
 from testing_platform.examinations import views as examinations
 from testing_platform.examinations.models import Administration
+from testing_platform.itembank import rules as bank_rules
 from testing_platform.itembank.exchange.write_print import pdf_of
 from testing_platform.itembank.models import FormSlot
-from testing_platform.itembank.rules import together
 from testing_platform.itembank.views import rail
-from testing_platform.scoring import countersign, equated, judged, queries, rules, rulings, scenarios, service
+from testing_platform.scoring import countersign, dates, equated, judged, queries, rules, rulings, scenarios, service, together
 from testing_platform.scoring.again import again
 from testing_platform.scoring.chooser_models import Scenario
-from testing_platform.scoring.models import PassingScoreDecision
+from testing_platform.scoring.models import PassingScoreDecision, ScoreRun
 from testing_platform.web.frame import own_transactions
 
 bp = Blueprint("scoring", __name__, url_prefix="/analyst/administrations/<int:administration_id>")
@@ -238,7 +238,7 @@ def _intended(one: Administration, number: int, said: dict[str, Any]) -> rulings
         if not answers:
             return "no-option"
         if version.choices.most is not None:
-            answers = [together(answers)]
+            answers = [bank_rules.together(answers)]
     try:
         return rulings.intend(g.session, one, number, how, answers, service.gather(g.session, one, g.now))
     except (rules.SameKey, service.OnTrial, service.DrawnForms) as refusal:
@@ -349,12 +349,19 @@ def _inputs(said: Any, policy: rules.Policy) -> rules.Inputs:
     for name in PERCENTS:
         if values[name]:
             values[name] = _fraction(values[name])
-    return rules.Inputs.of(values, policy.prior)
+    return rules.Inputs.of(
+        values | {"counted": [(number, said.get(f"settled-{number}", "").strip()) for number in _with(said)]}, policy.prior
+    )
+
+
+def _with(said: Any) -> list[int]:
+    """The administrations that are to be counted too."""
+    return sorted({int(number) for number in said.getlist("with") if re.fullmatch(r"[0-9]{1,18}", number)})
 
 
 def _shown(inputs: rules.Inputs) -> dict[str, str]:
     """The inputs as they stand in the boxes."""
-    found = {name: "" if value is None else str(value) for name, value in inputs.told().items()}
+    found = {name: "" if value is None else str(value) for name, value in inputs.told().items() if name != "counted"}
     for name in PERCENTS:
         found[name] = f"{(Decimal(found[name]) * 100).normalize():f}"
     return found
@@ -402,7 +409,14 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
             boxes |= {name: _shown(inputs)[name] for name in rules.SHARES if inputs.cases(name)}
         except rules.FaultyInputs as refusal:
             problem = problem or refusal
-    weighed = service.weigh(g.session, one, found.run, inputs, policy)
+    others = service.others(g.session, one, found.run, policy, g.now)
+    try:
+        countable = together.choose(g.session, one, found.run, others, inputs, g.now)
+    except rules.FaultyInputs as refusal:
+        inputs = replace(inputs, counted=())
+        countable = together.choose(g.session, one, found.run, others, inputs, g.now)
+        problem = problem or (refusal if "vacancies_now" in said else None)
+    weighed = service.weigh(g.session, one, found.run, inputs, policy, countable if inputs.counted else None)
     carried = equated.told(g.session, one, found.run)
     forward = str(carried["raw"]) if carried and equated.carries_forward(one) else ""
     cut = said.get("cut", str(decisions[0].cut) if decisions else forward)
@@ -426,7 +440,10 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
         cut=at,
         # Somebody has said which cut, in the address, the form or an earlier decision.
         moved=cut.isdecimal(),
-        chart=queries.chart(weighed.choice.counts, float(weighed.lines.chance)),
+        chart=queries.chart(
+            weighed.choice.supply, float(weighed.lines.chance), countable.joined_with_all.supply if countable.others else ()
+        ),
+        together=_offered(one, found.run, others, countable, inputs, said),
         rationale=said.get("rationale", ""),
         hold_harmless=said.get("hold_harmless") or ("yes" if rulings.review_policy(one).hold_harmless else "no"),
         taken_back_reason=said.get("taken_back_reason", ""),
@@ -446,23 +463,71 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
     )
 
 
+def _offered(
+    one: Administration, run: ScoreRun, others: list[together.Other], countable: together.Together, inputs: rules.Inputs, said: Any
+) -> dict[str, Any]:
+    """The other administrations as the page shows them, and what it needs to count them itself."""
+    chosen = set(_with(said)) if "vacancies_now" in said else countable.chosen
+    joined, entries, offers = countable.joined, {}, []
+    for each in countable.others:
+        entries[each.administration.id] = countable.entry(each, joined)
+    for each in others:
+        number = each.administration.id
+        settled = dict(inputs.counted).get(number)
+        if settled is None and each.decision is not None:
+            settled = together.settled_by(g.session, each.decision, g.now)
+        earlier, later = sorted((each, together.Other(one, countable.began, each.zone, run, None)), key=lambda which: which.opens_at)
+        offers.append(
+            {
+                "id": number,
+                "number": each.administration.number,
+                "on": str(dates.local_day(each.opens_at, each.zone)),
+                "why": each.why,
+                "entry": entries.get(number),
+                "passed": countable.passed(number) if each.decision else None,
+                "chosen": number in chosen,
+                "counted": number in countable.chosen,
+                "settled": said.get(f"settled-{number}", "") if "vacancies_now" in said and number in chosen else settled,
+                "equating": f"{_base(later.administration)}/analyses/equating?with={earlier.administration.id}",
+            }
+        )
+    groups = [{"took": group.took, "counts": group.counts} for group in countable.groups]
+    figures = {
+        str(number): {"cuts": entry["cuts"], "most": entry["maximum"], "errors": [link["errors"] for link in entry["route"]]}
+        for number, entry in entries.items()
+    }
+    return {
+        "offers": offers,
+        "here": joined.here,
+        "twice": joined.twice,
+        "counts": bool(countable.chosen),
+        "data": {"here": one.id, "most": run.maximum, "groups": groups, "others": figures},
+    }
+
+
 def _compared(kept: list[Scenario], policy: rules.Policy) -> list[dict[str, Any]]:
     """Each scenario with its numbers, the address that brings them back, and who may remove it."""
     names = queries.names(g.session, {one.made_by_id for one in kept})
     found = []
     for one in kept:
         inputs = rules.Inputs.of(one.inputs, policy.prior)
-        query = {name: value for name, value in _shown(inputs).items() if value != ""} | {"cut": one.cut}
+        query = {name: value for name, value in _shown(inputs).items() if value != ""} | {"cut": one.cut} | _query(inputs)
         found.append(
             {
                 "scenario": one,
                 "inputs": inputs,
-                "query": urlencode(query),
+                "query": urlencode(query, doseq=True),
                 "by": names[one.made_by_id],
                 "mine": one.made_by_id == g.person.id,
             }
         )
     return found
+
+
+def _query(inputs: rules.Inputs) -> dict[str, Any]:
+    """Which others are counted, as an address says it."""
+    settled = {f"settled-{number}": count for number, count in inputs.counted if count is not None}
+    return {"with": [number for number, _settled in inputs.counted]} | settled if inputs.counted else {}
 
 
 def _figures(weighed: service.Weighed, cut: int, policy: rules.Policy) -> dict[str, Any]:
@@ -527,12 +592,13 @@ def keep_scenario(one: Administration) -> Any:
         inputs = _inputs(request.form, policy)
         if not inputs.vacancies:
             raise rules.FaultyInputs(name="vacancies_now", why="missing")
-        choice = service.weigh(g.session, one, found, inputs, policy).choice
-        scenarios.keep(g.session, found, g.person, _text("scenario"), int(cut), inputs, choice, g.now)
+        counted = service.counted_with(g.session, one, found, inputs, policy, g.now)
+        choice = service.weigh(g.session, one, found, inputs, policy, counted).choice
+        scenarios.keep(g.session, found, g.person, _text("scenario"), int(cut), inputs, choice, g.now, counted)
     except (rules.FaultyInputs, rules.FaultyCut, scenarios.NameMissing, scenarios.NameTaken, scenarios.TooManyScenarios) as refusal:
         return _chooser(one, request.form, refusal), 422
-    numbers = {name: request.form.get(name, "") for name in (*FIELDS, "cut")}
-    return redirect(f"{_base(one)}/passing-score?{urlencode({name: text for name, text in numbers.items() if text})}#scenarios", 303)
+    numbers = {name: text for name in (*FIELDS, "cut") if (text := request.form.get(name, ""))}
+    return redirect(f"{_base(one)}/passing-score?{urlencode(numbers | _query(inputs), doseq=True)}#scenarios", 303)
 
 
 @bp.post("/passing-score/scenarios/<int:number>/remove")
@@ -561,6 +627,7 @@ def _decision_page(one: Administration, number: str, problem: str = "", typed: s
         one,
         decisions=decisions,
         current=found.outcome != "proposed" or service.is_current(g.session, one, found.run, g.now),
+        counts_still=found.outcome != "proposed" or service.still_counts(g.session, found, g.now),
         problem=problem,
         typed=typed,
         reason=reason,
@@ -573,7 +640,7 @@ def _decided(one: Administration, found: PassingScoreDecision) -> dict[str, Any]
     """A decision as its page and its memo show it, worked out again from what is stored."""
     policy = service.policy_at(found)
     inputs = rules.Inputs.of(found.inputs["inputs"], policy.prior)
-    weighed = service.weigh(g.session, one, found.run, inputs, policy)
+    weighed = service.weigh(g.session, one, found.run, inputs, policy, together.stored(g.session, found))
     people = {found.proposed_by_id, found.approved_by_id, found.withdrawn_by_id}
     return {
         "decision": found,
@@ -584,7 +651,8 @@ def _decided(one: Administration, found: PassingScoreDecision) -> dict[str, Any]
         "weighed": weighed,
         "choice": weighed.choice,
         "cut": found.cut,
-        "chart": queries.chart(found.inputs["counts"], float(weighed.lines.chance)),
+        "chart": queries.chart(weighed.choice.supply, float(weighed.lines.chance)),
+        "together": found.inputs.get("together"),
         "differences": service.differences(g.session, found),
         "names": queries.names(g.session, people),
         "countersigned": countersign.told(g.session, found),

@@ -83,6 +83,7 @@ STATUS = {
     "key-not-locked": 409,
     "still-running": 409,
     "scores-not-current": 409,
+    "count-moved": 409,
     "nothing-to-decide": 409,
     "already-proposed": 409,
     "not-proposed": 409,
@@ -303,9 +304,13 @@ def sentence(code: str, facts: dict[str, Any]) -> tuple[str, str]:
             _("The raw scores are not current"),
             _("The key or the attempts have changed since. Make the raw scores anew, then propose again."),
         ),
+        "count-moved": (
+            _("An administration that was counted has changed"),
+            _("It was scored or decided since this was proposed. Send the proposal back; the passing score page counts anew."),
+        ),
         "no-cut": (
             _("There is no passing score to carry over"),
-            _("The earlier administration has none in force, or none that this method reaches. Choose another administration or method."),
+            _("This method does not reach the passing score of the earlier administration. Choose another administration or method."),
         ),
         "anchor-moved": (
             _("This has changed since you looked"),

@@ -16,7 +16,7 @@ from testing_platform.scoring.models import QualifyingResult
 from tests import make
 from tests.journeys.conftest import Person
 from tests.journeys.test_pages import look_at_both as look
-from tests.scoring.paired import pair
+from tests.scoring.paired import equate, pair
 from tests.stack import running
 
 pytestmark = pytest.mark.journey
@@ -238,3 +238,43 @@ def test_an_earlier_passing_score_is_carried_over_to_the_page_where_one_is_chose
     page.locator("#vacancies_now").fill("3")
     expect(page.locator(".outcomes [data-fixed=carried]")).to_have_count(1)
     look(analyst, "chooser-carried")
+
+
+def test_another_test_date_is_counted_while_its_box_is_ticked_and_the_page_says_what_the_server_does(stack, window):
+    first, here = pair(stack.db, cut=None)
+    equate(stack.db, here)
+    analyst = sign_in(stack, window, Role.ANALYST, 1280)
+    page, base = analyst.page, f"{stack.url}/analyst/administrations/{here}/passing-score"
+    page.goto(base)
+    page.locator("#vacancies_now").fill("3")
+    page.locator("#cut").fill("5")
+    names = ("passers", "share", "at_cut", "appointments", "probability", "here")
+
+    def shown():
+        return {name: page.locator(f"[data-cell={name}]").all_text_contents() for name in names}
+
+    alone = shown()
+    box = page.locator(f"#with-{first}")
+    box.press("Space")
+    expect(page.locator("[data-part=taken]")).to_have_text("52")
+    expect(page.get_by_text("Standard error at the cut:")).to_be_visible()
+    page.get_by_text("Each form’s own cut, and who passes by it").press("Enter")
+    look(analyst, "chooser-together")
+    ticked = shown()
+    said = page.locator(".together__said").inner_text()
+    page.get_by_label("Keep these numbers and this cut as").fill("Both dates")
+    page.get_by_role("button", name="Keep", exact=True).press("Enter")
+    expect(page.locator(".compared")).to_contain_text("26")
+    assert f"with={first}" in page.url
+    html = page.request.get(page.url).text()
+    assert {name: re.findall(rf'data-cell="{name}">([^<]*)<', html) for name in names} == ticked
+    page.goto(page.url)
+    assert " ".join(page.locator(".together__said").inner_text().split()) == " ".join(said.split())
+    box.press("Space")
+    expect(page.locator("[data-part=taken]")).to_have_text("26")
+    assert shown() == alone
+    box.press("Space")
+    page.locator("#rationale").fill("Both test dates give one list.")
+    page.get_by_role("button", name="Propose this passing score").press("Enter")
+    expect(page.get_by_text("This decision is about the first alone.")).to_be_visible()
+    look(analyst, "decision-together")

@@ -7,9 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from testing_platform.scoring import rules
+from testing_platform.scoring import rules, together_rules
 
 FILE = Path(__file__).parent / "js" / "cases.json"
+TOGETHER = Path(__file__).parent / "js" / "together.json"
 
 
 def worked_scores() -> list[int]:
@@ -98,9 +99,56 @@ def told() -> list[dict[str, Any]]:
     return found
 
 
-def text() -> str:
-    return "[\n" + ",\n".join(json.dumps(case, separators=(",", ":")) for case in told()) + "\n]\n"
+def together() -> list[dict[str, Any]]:
+    """Every choice of three others, one of them decided; some people took several of the tests."""
+    chance, most = random.Random(7), {1: 40, 2: 55, 3: 1, 9: 50}
+    marks = {number: {chance.randrange(260): chance.randint(0, greatest) for _ in range(90)} for number, greatest in most.items()}
+    found = together_rules.groups({number: marks[number] for number in (1, 3, 9, 2)}, most)
+    steps = {
+        1: together_rules.Step([(raw, Fraction(5 * raw + 3, 4)) for raw in range(41)], False),
+        2: together_rules.Step([(raw, Fraction(23 * raw, 20)) for raw in range(51)], True),
+    }
+    others: dict[int, together_rules.Other] = {
+        number: together_rules.Other(together_rules.cuts([step], 50, most[number])) for number, step in steps.items()
+    }
+    others[3] = together_rules.Other(None, 11)
+    cases = []
+    for chosen in ([], [1], [2], [3], [1, 3], [2, 3], [1, 2, 3]):
+        some = {number: others[number] for number in chosen}
+        joined = together_rules.joined(9, 50, found, some)
+        choice = rules.choose([0] * 51, rules.Inputs(12, 9), rules.Policy(), joined.supply, joined.fixed)
+        cases.append(
+            {
+                "name": f"counted too: {chosen}",
+                "here": 9,
+                "most": 50,
+                "groups": [{"took": group.took, "counts": group.counts} for group in found],
+                "others": {number: {"cuts": other.cuts, "settled": other.settled} for number, other in some.items()},
+                "inputs": {
+                    "vacancies": 21,
+                    "listed": 0,
+                    **{rate: ten_thousandths(getattr(rules.Inputs, rate)) for rate in rules.RATES},
+                    "past": dict.fromkeys(rules.SHARES),
+                },
+                "expected": {
+                    "supply": joined.supply,
+                    "fixed": joined.fixed,
+                    "here": joined.here,
+                    "others": joined.others,
+                    "twice": joined.twice,
+                    "point": choice.point,
+                    "assured": choice.assured,
+                    "rows": [[row.passers, row.at_cut, str(rules.rounded(Fraction(row.probability), 3))] for row in choice.rows],
+                },
+            }
+        )
+    return cases
+
+
+def text(cases: list[dict[str, Any]]) -> str:
+    return "[\n" + ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases) + "\n]\n"
 
 
 if __name__ == "__main__":
-    FILE.write_text(text())
+    FILE.write_text(text(told()))
+    TOGETHER.write_text(text(together()))

@@ -11,7 +11,9 @@ from testing_platform.examinations.rules import Mode, Window
 from testing_platform.itembank import service as itembank
 from testing_platform.itembank.form_models import FormPlan
 from testing_platform.itembank.models import Bank
+from testing_platform.scoring import equating_service as equatings
 from testing_platform.scoring import rules, service
+from testing_platform.scoring.analysis.equating import Method
 from tests import make
 from tests.scoring.answered import scored
 
@@ -93,3 +95,15 @@ def decide(session, one, cut):
     inputs = rules.Inputs(vacancies_now=1, vacancies_expected=0, below_reason="A short form.", rates_reason="A made-up one.")
     analyst, approver = (make.person(session, role) for role in (Role.ANALYST, Role.APPROVER))
     service.approve(session, service.propose(session, one, analyst, cut, inputs, "Enough.", clock.now()), approver, clock.now())
+
+
+def equate(db, number, method=Method.TUCKER):
+    """What the page does when an analyst keeps an equating."""
+    with db.write() as session:
+        one = session.get_one(Administration, number)
+        run, policy = service.newest_run(session, one), equatings.policy_of(one)
+        with_ = equatings.earlier(session, one, run)[0]
+        found = equatings.pair(session, one, run, with_)
+        made, about = equatings.convert(found, method, False, policy), equatings.facts(found)
+        seen, analyst = equatings.digest_of(run, with_), make.person(session, Role.ANALYST)
+        equatings.keep(session, one, analyst, made, about, policy, seen, with_.administration.id, "Alike.", clock.now())

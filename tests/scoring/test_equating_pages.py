@@ -351,16 +351,21 @@ def test_nothing_is_kept_of_what_was_not_looked_at(db, analyst):
         }  # fmt: skip
 
 
-def test_without_a_passing_score_in_force_there_is_nothing_to_carry(db, analyst):
+def test_without_a_passing_score_in_force_nothing_is_carried_and_the_equating_is_kept_alone(db, analyst):
     _first, here = pair(db, cut=None)
     said = page(analyst, here, "equating?method=tucker")
     assert "The earlier administration has no passing score in force" in said
-    assert "There is no carried passing score to keep." in said
+    assert "Keep this equating for counting both together" in said
+    assert keep(analyst, here).status_code == 303
+    said = page(analyst, here, "equating")
+    assert "Carried passing score none: for counting both together" in said
+    assert "It no longer holds" not in said
+    assert "carried over: " not in text(analyst.get(f"/analyst/administrations/{here}/passing-score"))
+    _both, made, _drift = found(db, here)
     with db.read() as session:
-        one = session.get_one(Administration, here)
-        run = service.newest_run(session, one)
-        seen = equatings.digest_of(run, equatings.earlier(session, one, run)[0])
-    assert keep(analyst, here, seen=seen).status_code == 409
+        row = session.scalars(select(KeptEquating).where(KeptEquating.administration_id == here)).one()
+        assert (row.raw, row.figures["cut"]) == (None, None)
+        assert row.figures["table"] == [[line.x, line.y, line.se] for line in made.table]
 
 
 @pytest.fixture(scope="module")

@@ -439,7 +439,8 @@ def test_numbers_are_shown_rounded_half_up(value, shown):
 
 
 def test_the_page_has_the_cases_of_the_server():
-    assert cases.FILE.read_text() == cases.text(), "python -m tests.scoring.cases writes them anew"
+    for file, found in ((cases.FILE, cases.told()), (cases.TOGETHER, cases.together())):
+        assert file.read_text() == cases.text(found), "python -m tests.scoring.cases writes them anew"
 
 
 @pytest.mark.parametrize("scores", [(6, 1), (0, 6), (6, 6), (3,)])

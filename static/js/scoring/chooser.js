@@ -1,6 +1,6 @@
 // The chooser while somebody moves its numbers. The page is complete without this; the figures that are stored and signed are the server's.
 
-import { casesOf, choose, countOf, csemSquared, percent, rateOf, rateOfCases, SHARES, withinSem } from "./rules.js";
+import { casesOf, choose, countOf, csemSquared, joined, percent, rateOf, rateOfCases, SHARES, withinSem } from "./rules.js";
 
 const RATES = ["attend", "reach", "appointed", "show"];
 const CASES = SHARES.flatMap((name) => [`${name}_did`, `${name}_of`]);
@@ -21,6 +21,21 @@ export function read(value, maximum, prior) {
   }
   const capacity = optional("capacity");
   return { vacancies: now + expected, listed, ...rates, cut, capacity, minimum: optional("minimum"), past };
+}
+
+// Which others are ticked, each with how many of a decided one are settled; null where that cannot be read.
+export function readOthers(together, ticked, settledOf) {
+  const others = {};
+  for (const number of ticked) {
+    const cuts = together.others[number].cuts;
+    const passed = together.groups.reduce((sum, { counts }) => sum + (cuts === null ? (counts[number]?.[1] ?? 0) : 0), 0);
+    const settled = cuts === null ? countOf(settledOf(number)) : 0;
+    if (settled === null || (cuts === null && settled > passed)) {
+      return null;
+    }
+    others[number] = { cuts, settled };
+  }
+  return others;
 }
 
 export function mount(root) {
@@ -52,6 +67,13 @@ export function mount(root) {
   const words = Object.fromEntries([...root.querySelectorAll("[data-word]")].map((one) => [one.dataset.word, one.firstElementChild]));
   const picture = root.querySelector(".distribution svg");
   const bars = [...picture.querySelectorAll(".bar")];
+  const together = data.together ? JSON.parse(data.together) : null;
+  const boxes = [...root.querySelectorAll("[data-with]")];
+  const forms = [...root.querySelectorAll("tr[data-forms]")].map((row) => ({
+    row,
+    here: row.querySelector('[data-cell="here"]'),
+    passers: [...row.querySelectorAll("[data-passers]")],
+  }));
   let latest = null;
   let shownCut = null;
   // What takes an integral is the server's, and stands for the cut that it was asked for.
@@ -88,6 +110,55 @@ export function mount(root) {
     }
   }
 
+  // The bars of all who are counted.
+  function heights(supply) {
+    const [base, top] = [Number(picture.dataset.base), Number(picture.dataset.top)];
+    const most = Math.max(1, ...supply);
+    say("most", most);
+    for (const bar of bars) {
+      const count = supply[Number(bar.dataset.raw)];
+      const height = ((base - top) * count) / most;
+      bar.setAttribute("y", (base - height).toFixed(2));
+      bar.setAttribute("height", height.toFixed(2));
+      bar.firstElementChild.textContent = `${bar.dataset.raw}: ${count}`;
+    }
+  }
+
+  // What is counted at the cut, and the table of each form's own cuts.
+  function others(counted, chosen, cut) {
+    const number = (element) => Number(element.dataset.together ?? element.dataset.of);
+    for (const element of root.querySelectorAll("[data-together], [data-of]")) {
+      element.hidden = !(number(element) in chosen);
+    }
+    const some = Object.keys(chosen).length > 0;
+    show("together-line", some);
+    show("together-said", some);
+    say("verdict-here", counted.here[cut]);
+    say("together-here", counted.here[cut]);
+    say("together-cut", cut);
+    show("together-twice-line", counted.twice > 0);
+    say("together-twice", counted.twice);
+    for (const line of root.querySelectorAll("li[data-together]")) {
+      if (!line.hidden) {
+        const { cuts, errors, most } = together.others[line.dataset.together];
+        line.querySelector('[data-said="passers"]').textContent = counted.others[line.dataset.together][cut];
+        const raw = line.querySelector('[data-said="raw"]');
+        if (raw) {
+          raw.textContent = cuts[cut] > most ? "–" : cuts[cut];
+        }
+        line.querySelectorAll("[data-error]").forEach((one, at) => (one.textContent = errors[at][cut] ?? "–"));
+      }
+    }
+    forms.forEach(({ row, here, passers }, at) => {
+      row.classList.toggle("outcomes__chosen", at === cut);
+      here.textContent = counted.here[at];
+      passers.forEach((cell) => (cell.textContent = counted.others[cell.dataset.passers]?.[at] ?? ""));
+    });
+    for (const copy of root.querySelectorAll("[data-copy-with]")) {
+      copy.disabled = !(Number(copy.dataset.copyWith) in chosen);
+    }
+  }
+
   // Where the judges' line stands; none where there is no judgment.
   function minimumLine(minimum) {
     const mark = picture.querySelector('[data-part="minimum-line"]');
@@ -112,11 +183,14 @@ export function mount(root) {
 
   function draw() {
     let said = read((name) => box(name).value, maximum, policy.prior);
-    root.classList.toggle("chooser--unread", said === null);
-    if (said === null) {
+    const ticked = boxes.filter((one) => one.checked).map((one) => Number(one.dataset.with));
+    const also = together ? readOthers(together, ticked, (number) => box(`settled-${number}`).value) : {};
+    root.classList.toggle("chooser--unread", said === null || also === null);
+    if (said === null || also === null) {
       return;
     }
-    const found = choose(counts, said, policy);
+    const counted = together ? joined(together.here, maximum, together.groups, also) : { supply: counts, fixed: 0 };
+    const found = choose(counted.supply, said, policy, counted.fixed);
     const ready = said.vacancies > 0;
     if (!moved && ready && said.cut !== found.point) {
       box("cut").value = found.point;
@@ -172,8 +246,19 @@ export function mount(root) {
     say("within", within);
     line(chosen.passers, said.cut, within);
     minimumLine(said.minimum);
+    if (together) {
+      heights(counted.supply);
+      others(counted, also, said.cut);
+      say("taken", found.taken);
+    }
     for (const row of found.rows) {
       const cell = cells.get(row.cut);
+      const share = cell.share && percent(row.passers, found.taken);
+      for (const [name, text] of [["passers", row.passers], ["at_cut", row.atCut], ["share", share]]) {
+        if (cell[name] && cell[name].textContent !== String(text)) {
+          cell[name].textContent = text;
+        }
+      }
       for (const name of ["interviews", "eligibles", "appointments", "probability", "certain"]) {
         if (cell[name].textContent !== row[name]) {
           cell[name].textContent = row[name];
@@ -199,7 +284,7 @@ export function mount(root) {
       const frame = root.querySelector(".outcomes");
       frame.scrollTop = rows.get(said.cut).offsetTop - frame.clientHeight / 2;
     }
-    for (const name of COPIED) {
+    for (const name of [...COPIED, ...boxes.map((one) => `settled-${one.dataset.with}`).filter(box)]) {
       for (const copy of root.querySelectorAll(`[data-copy="${name}"]`)) {
         copy.value = box(name).value;
       }
@@ -250,6 +335,10 @@ export function mount(root) {
       follow();
       later();
     });
+  }
+  for (const one of boxes) {
+    one.addEventListener("change", later);
+    box(`settled-${one.dataset.with}`)?.addEventListener("input", later);
   }
   for (const button of root.querySelectorAll("[data-take]")) {
     button.hidden = false;

@@ -160,9 +160,44 @@ export function places(numerator, denominator, count) {
   return count ? `${text.slice(0, -count)}.${text.slice(-count)}` : text;
 }
 
-// counts[raw] candidates have each raw score. inputs: vacancies, listed, attend, reach, appointed, show, past; policy: extra, assurance, prior.
-export function choose(counts, inputs, policy) {
-  const taken = counts.reduce((sum, count) => sum + count, 0);
+// Several administrations counted together, as testing_platform/scoring/together_rules.py does: `groups` are those who took just these administrations, the
+// oldest first, with how many have each mark in each; `others` by number are { cuts, settled }, with cuts null where one is decided.
+export function joined(here, most, groups, others) {
+  const numbers = [here, ...Object.keys(others).map(Number)];
+  const counted = new Map(numbers.map((number) => [number, new Map()]));
+  let twice = 0;
+  for (const { took, counts } of groups) {
+    const among = took.filter((number) => counted.has(number));
+    if (among.length) {
+      const newest = among.at(-1);
+      const marks = counted.get(newest);
+      counts[newest].forEach((count, mark) => count && marks.set(mark, (marks.get(mark) ?? 0) + count));
+      twice += among.length > 1 ? counts[newest].reduce((sum, count) => sum + count, 0) : 0;
+    }
+  }
+  const cuts = Array.from({ length: most + 1 }, (_, cut) => cut);
+  const passing = (marks, bounds) => bounds.map((bound) => [...marks].reduce((sum, [mark, count]) => sum + (mark >= bound ? count : 0), 0));
+  const own = passing(counted.get(here), cuts);
+  const moving = [...own];
+  const there = {};
+  let fixed = 0;
+  for (const [number, other] of Object.entries(others)) {
+    const marks = counted.get(Number(number));
+    if (other.cuts === null) {
+      const left = Math.max(0, (marks.get(1) ?? 0) - other.settled);
+      there[number] = cuts.map(() => left);
+      fixed += left;
+    } else {
+      there[number] = passing(marks, other.cuts);
+      there[number].forEach((count, cut) => (moving[cut] += count));
+    }
+  }
+  return { supply: moving.map((count, cut) => count - (moving[cut + 1] ?? 0)), fixed, here: own, others: there, twice };
+}
+
+// counts[raw] candidates have each raw score; `fixed` pass at every cut. inputs: vacancies, listed, attend, reach, appointed, show, past; policy: extra, assurance, prior.
+export function choose(counts, inputs, policy, fixed = 0) {
+  const taken = counts.reduce((sum, count) => sum + count, fixed);
   const target = needed(inputs, policy);
   const certain = chances(taken, inputs);
   const uncertain = SHARES.some((name) => inputs.past[name]);
@@ -184,6 +219,7 @@ export function choose(counts, inputs, policy) {
     rows.push({
       cut,
       passers,
+      atCut,
       interviews: places(n * attend, whole, 1),
       eligibles: places(eligibles, whole ** 2n, 1),
       appointments: places(eligibles * appointed, whole ** 3n, 1),

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { read } from "../../../static/js/scoring/chooser.js";
-import { ceilDiv, choose, countOf, needed, percent, places, rateOf, rateOfCases, reachesExactly, withinSem } from "../../../static/js/scoring/rules.js";
+import { read, readOthers } from "../../../static/js/scoring/chooser.js";
+import { ceilDiv, choose, countOf, joined, needed, percent, places, rateOf, rateOfCases, reachesExactly, withinSem } from "../../../static/js/scoring/rules.js";
 
 const cases = JSON.parse(readFileSync(new URL("./cases.json", import.meta.url)));
 const POLICY = { extra: 5, assurance: 9000, prior: [5000, 5000] };
@@ -29,6 +29,31 @@ for (const { name, counts, inputs, expected } of cases) {
     }
   });
 }
+
+const together = JSON.parse(readFileSync(new URL("./together.json", import.meta.url)));
+for (const { name, here, most, groups, others, inputs, expected } of together) {
+  test(`the same count as the server: ${name}`, () => {
+    const { supply, fixed, here: own, others: there, twice } = joined(here, most, groups, others);
+    assert.deepEqual(
+      { supply, fixed, own, there, twice },
+      { supply: expected.supply, fixed: expected.fixed, own: expected.here, there: expected.others, twice: expected.twice },
+    );
+    const found = choose(supply, inputs, POLICY, fixed);
+    assert.deepEqual([found.point, found.assured], [expected.point, expected.assured]);
+    assert.deepEqual(found.rows.map((row) => [row.passers, row.atCut, row.probability]), expected.rows);
+  });
+}
+
+test("of a decided administration it has to be said how many have had their interview", () => {
+  const { groups } = together[0];
+  const page = { groups, others: { 1: { cuts: [0, 1] }, 3: { cuts: null } } };
+  const passed = groups.reduce((sum, { counts }) => sum + (counts[3]?.[1] ?? 0), 0);
+  const said = (ticked, settled) => readOthers(page, ticked, () => settled);
+  assert.deepEqual(said([1, 3], String(passed)), { 1: { cuts: [0, 1], settled: 0 }, 3: { cuts: null, settled: passed } });
+  assert.equal(said([3], ""), null);
+  assert.equal(said([3], String(passed + 1)), null);
+  assert.deepEqual(said([], ""), {});
+});
 
 for (const name of ["case A", "all from past cases"]) test(`a table over all cuts of 412 candidates is worked out within one frame: ${name}`, () => {
   const { counts, inputs } = cases.find((one) => one.name === name);
