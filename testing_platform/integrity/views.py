@@ -1,6 +1,8 @@
 """Forensics of an administration on pages, for analysts: by candidates' numbers, without a name. Every look is a line in the trail."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -98,19 +100,24 @@ def _shown(name: str, found: Scored, **more: Any) -> str:
     )
 
 
-def _nobody(one: Administration) -> str:
-    return _page("scoring/analyses/none.html", one)
+def _of_scored(view: Callable[[Scored], Any]) -> Callable[[Administration], Any]:
+    """A page that rests on scored tests; where there are none it says so."""
+
+    @wraps(view)
+    def shown(one: Administration) -> Any:
+        found = _scored(one)
+        return _page("scoring/analyses/none.html", one) if found is None else view(found)
+
+    return shown
 
 
 @bp.get("")
 @own_transactions
 @allowed("forensics.see")
-def similar(one: Administration) -> Any:
-    found = _scored(one)
-    if found is None:
-        return _nobody(one)
+@_of_scored
+def similar(found: Scored) -> Any:
     page = _similar(found)
-    _seen(one.id, "seen", run=found.run.id)
+    _seen(found.administration.id, "seen", run=found.run.id)
     return page
 
 
@@ -129,10 +136,8 @@ def _similar(found: Scored, problem: str = "") -> str:
 @bp.get("/pace")
 @own_transactions
 @allowed("forensics.see")
-def pace(one: Administration) -> Any:
-    found = _scored(one)
-    if found is None:
-        return _nobody(one)
+@_of_scored
+def pace(found: Scored) -> Any:
     from testing_platform.integrity import forensics, plots
 
     more: dict[str, Any] = {"quadrants": None}
@@ -149,7 +154,7 @@ def pace(one: Administration) -> Any:
     except CannotSay as refusal:
         more["why"] = refusal.facts["why"]
     page = _shown("pace", found, takers=found.tests.takers, **more)
-    _seen(one.id, "pace_seen", run=found.run.id)
+    _seen(found.administration.id, "pace_seen", run=found.run.id)
     return page
 
 
@@ -160,13 +165,11 @@ def _slots(values: list[str]) -> list[int]:
 @bp.get("/sets")
 @own_transactions
 @allowed("forensics.see")
-def sets(one: Administration) -> Any:
-    found = _scored(one)
-    if found is None:
-        return _nobody(one)
+@_of_scored
+def sets(found: Scored) -> Any:
     from testing_platform.integrity import forensics
 
-    items = forensics.set_items(g.session, one, found.tests)
+    items = forensics.set_items(g.session, found.administration, found.tests)
     known = {item.column.slot for item in items}
     # Nothing chosen yet: the items that are known outside, where there are any.
     slots = [slot for slot in _slots(request.args.getlist("slot")) if slot in known]
@@ -179,7 +182,7 @@ def sets(one: Administration) -> Any:
         except CannotSay as refusal:
             why = refusal.facts["why"]
     page = _shown("sets", found, items=items, slots=slots, made=made, why=why, takers=found.tests.takers)
-    _seen(one.id, "set_seen", run=found.run.id, slots=slots)
+    _seen(found.administration.id, "set_seen", run=found.run.id, slots=slots)
     return page
 
 
@@ -215,15 +218,13 @@ def _asked(found: Scored, values: Any) -> Asked | None:
 @bp.get("/lead")
 @own_transactions
 @allowed("forensics.see")
-def lead(one: Administration) -> Any:
-    found = _scored(one)
-    if found is None:
-        return _nobody(one)
+@_of_scored
+def lead(found: Scored) -> Any:
     asked = _asked(found, request.args)
     if asked is None:
         return _similar(found, "no-such-candidates"), 422
     page = _lead(found, asked)
-    _seen(one.id, "lead_seen", run=found.run.id, attempts=[taker.attempt_id for taker in asked.takers])
+    _seen(found.administration.id, "lead_seen", run=found.run.id, attempts=[taker.attempt_id for taker in asked.takers])
     return page
 
 
