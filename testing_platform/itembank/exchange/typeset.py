@@ -1,6 +1,7 @@
 """A page on standard input, a tagged PDF on standard output. In a process of its own, and a patient one: setting a bank in type takes
 seconds of computing, in which no candidate's answer may wait."""
 
+import gc
 import hashlib
 import os
 import sys
@@ -11,6 +12,7 @@ NO_PRINTER = 3
 
 def main() -> int:
     os.nice(10)
+    gc.disable()  # the process ends with its one page, and looking for what is unused takes an eighth of its time
     try:
         import weasyprint
         from weasyprint.urls import URLFetcher
