@@ -618,7 +618,8 @@ def propose(
     )
     session.add(decision)
     session.flush()
-    _said(session, decision, "proposed", person, now, cut=cut, run=found.id, digest=decision_digest(decision))
+    also = {"counted": [number for number, _settled in inputs.counted]} if inputs.counted else {}
+    _said(session, decision, "proposed", person, now, cut=cut, run=found.id, digest=decision_digest(decision), **also)
     return decision
 
 

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import accumulate, pairwise
 
 # A score that misses a whole one by less than this was rounded by the machine.
@@ -26,15 +27,16 @@ class Step:
     table: Sequence[tuple[int, Fraction]]
     forward: bool  # from the earlier form to the later one
 
-    @property
+    @cached_property
     def _points(self) -> list[tuple[Fraction, Fraction]]:
         """Never falling: more points on one form are not worth less on the other."""
         worths = accumulate((worth for _, worth in self.table), max)
-        return [(Fraction(raw), worth) for (raw, _), worth in zip(self.table, worths, strict=True)]
+        points = [(Fraction(raw), worth) for (raw, _), worth in zip(self.table, worths, strict=True)]
+        return points if self.forward else [(worth, raw) for raw, worth in points]
 
     def __call__(self, score: Fraction) -> Fraction | None:
         """The lowest score, perhaps between two whole ones, that asks for as much; none where no score does."""
-        points = self._points if self.forward else [(worth, raw) for raw, worth in self._points]
+        points = self._points
         if score <= points[0][0]:
             return points[0][1]
         for (low, low_worth), (high, high_worth) in pairwise(points):

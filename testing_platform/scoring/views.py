@@ -471,7 +471,7 @@ def _offered(
     joined, entries, offers = countable.joined, {}, []
     for each in countable.others:
         entries[each.administration.id] = countable.entry(each, joined)
-    for each in others:
+    for each in sorted(others, key=lambda other: bool(other.why)):  # what can be counted stands first
         number = each.administration.id
         settled = dict(inputs.counted).get(number)
         if settled is None and each.decision is not None:
