@@ -1,8 +1,14 @@
-"""Calibration: two parameters for 100 items, against girth on the same answers, and against one plain pass of numpy over them."""
+"""Calibration: two parameters for 100 items, against girth on the same answers; and the command in a process of its own, from a file."""
 
+import json
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
-from resource import RUSAGE_SELF, getrusage
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,12 +17,21 @@ import numpy.typing as npt
 from common import Others, Report, check_used, median, own_settings_only
 from threadpoolctl import threadpool_limits
 
+from testing_platform.scoring.analysis import irt
 from testing_platform.scoring.analysis.irt import Calibration, Model, calibrate
 from testing_platform.scoring.analysis.sheets import Bytes, Floats
 
 ITEMS = 100
 BLOCK = 4096
-PEER = 2_000  # candidates of the run beside girth
+PEER = 2_000  # candidates of the runs beside girth
+# Starts a command and says what it took. A process that is started by a large one counts that one's memory as its own, so a small one stands between.
+STARTED = """
+import json, resource, subprocess, sys, time
+began = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+clock, used = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([clock, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+"""
 
 
 def answers(n: int, seed: int) -> tuple[Bytes, Floats]:
@@ -46,8 +61,40 @@ def slopes(found: Calibration) -> Floats:
     return np.array([item.a for item in found.items])
 
 
-def peak() -> float:
-    return getrusage(RUSAGE_SELF).ru_maxrss / 1024
+def log_likelihood(right: Bytes, found: Any) -> float:
+    """Of girth's estimates, on the points of ours."""
+    a, b = np.asarray(found["Discrimination"]), np.asarray(found["Difficulty"])
+    rules = irt.Rules()
+    return irt.log_likelihood(irt.answers_of(right), irt.Items(a, -a * b), irt.grid_of(rules.points, rules.reach))
+
+
+def written(right: Bytes, folder: Path) -> list[str]:
+    """The answers and their key as the files of the command."""
+    names = [f"I{number}" for number in range(ITEMS)]
+    cells = np.full((len(right), 2 * ITEMS), ord(","), np.uint8)
+    cells[:, ::2] = right + ord("0")
+    cells[:, -1] = ord("\n")
+    responses, key = folder / "answers.csv", folder / "key.csv"
+    responses.write_bytes(",".join(names).encode() + b"\n" + cells.tobytes())
+    key.write_text("item,key\n" + "".join(f"{name},1\n" for name in names))
+    return ["--responses", str(responses), "--key", str(key)]
+
+
+def command(report: Report, n: int, runs: int) -> None:
+    """`scoring calibrate` as somebody starts it: programs, libraries, reading the file and all."""
+    clocks, used, peaks = [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        files = written(answers(n, 0)[0], Path(folder))
+        told = [sys.executable, "-m", "testing_platform.cli", "scoring", "calibrate", "--model", "2pl", "--json", *files]
+        for _ in range(runs):
+            said = subprocess.run([sys.executable, "-c", STARTED, *told], check=True, stdout=subprocess.PIPE).stdout
+            clock, cpu, peak = json.loads(said)
+            clocks.append(1000 * clock)
+            used.append(cpu)
+            peaks.append(peak)
+    report.row(f"the command, {n:,} x {ITEMS}", median(clocks) / 1000, "s", clocks)
+    report.row(f"the command, {n:,} x {ITEMS}, processor", median(used), "s")
+    report.row(f"the command, {n:,} x {ITEMS}, peak of memory", max(peaks), "MB")
 
 
 def sizes(report: Report, counts: list[int], runs: int) -> None:
@@ -70,7 +117,7 @@ def beside_girth(report: Report, runs: int) -> float:
     import girth
 
     names = tuple(f"I{number}" for number in range(ITEMS))
-    ratios, ours, theirs = [], [], []
+    ratios, ours, theirs, higher, apart = [], [], [], [], []
     for seed in range(runs):
         right, a = answers(PEER, 100 + seed)
         found, _, mine = timed(lambda right=right: calibrate(right, names, Model.TWO))
@@ -78,9 +125,21 @@ def beside_girth(report: Report, runs: int) -> float:
         ratios.append(other / mine)
         ours.append(off(slopes(found), a))
         theirs.append(off(peer["Discrimination"], a))
-        report.say(f"  pair {seed + 1}: processor {mine:.2f} s, girth {other:.2f} s; RMSE(a) {ours[-1]:.4f}, girth {theirs[-1]:.4f}")
-    report.row(f"RMSE(a), {PEER:,} x {ITEMS}", 1000 * median(ours), "thousandths")
-    report.row(f"RMSE(a) of girth, {PEER:,} x {ITEMS}", 1000 * median(theirs), "thousandths")
+        higher.append(found.loglik - log_likelihood(right, peer))
+        apart.append(float(np.abs(slopes(found) - peer["Discrimination"]).max()))
+        report.say(
+            f"  pair {seed + 1}: processor {mine:.2f} s, girth {other:.2f} s; RMSE(a) {ours[-1]:.4f}, girth {theirs[-1]:.4f}; "
+            f"log-likelihood {found.loglik:.3f}, {higher[-1]:.3f} above girth's"
+        )
+    gaps = [mine - other for mine, other in zip(ours, theirs, strict=True)]
+    report.row(f"RMSE(a), {PEER:,} x {ITEMS}, mean of {runs} data sets", 1000 * statistics.fmean(ours), "thousandths")
+    report.row(f"RMSE(a) of girth, {PEER:,} x {ITEMS}", 1000 * statistics.fmean(theirs), "thousandths")
+    report.row("RMSE(a) less girth's, mean of the pairs", 1000 * statistics.fmean(gaps), "thousandths")
+    if runs > 1:
+        report.row("its standard error", 1000 * statistics.stdev(gaps) / math.sqrt(runs), "thousandths")
+    report.row("log-likelihood above girth's, least of the pairs", min(higher), "")
+    report.row("log-likelihood above girth's, median", median(higher), "")
+    report.row("greatest difference of a slope from girth's", 1000 * max(apart), "thousandths")
     return median(ratios)
 
 
@@ -92,10 +151,10 @@ def main(as_json: bool, quick: bool) -> None:
     report, others = Report("calibrate", as_json), Others()
     began = time.process_time()
     threadpool_limits(1, "blas")  # as the commands do
-    report.row("peak of memory before, programs and libraries", peak(), "MB")
     sizes(report, [1_000] if quick else [10_000, 100_000], 1 if quick else 3)
-    report.row("peak of memory", peak(), "MB")
-    ratio = beside_girth(report, 1 if quick else 3)
+    for n in [1_000] if quick else [10_000, 100_000]:
+        command(report, n, 1 if quick else 3)
+    ratio = beside_girth(report, 1 if quick else 20)
     check_used(time.process_time() - began, "the calibration")
     report.row("processor used by other programs meanwhile", others.share(), "%")
     report.end(ratio)

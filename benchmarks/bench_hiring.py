@@ -1,12 +1,15 @@
-"""Whether lists that the chooser promises at 90 % suffice: hiring cycles with true rates that the chooser only knows from past cases."""
+"""Whether lists suffice as often as the chooser promises: hiring cycles with true rates that the chooser only knows from past cases."""
 
+import math
 import multiprocessing
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import click
 from common import Others, Report, check_used, cpu_of, median, own_settings_only, percentile
+from scipy import special
 
 from testing_platform.scoring import rules
 
@@ -17,6 +20,10 @@ ITEMS = 60
 PLACES = {"attend": (17, 3), "reach": (18, 7), "appointed": (9, 11)}
 VACANCIES = (4, 20)
 POLICY = rules.Policy()
+PRIOR = {
+    name: (float(POLICY.prior_did), float(POLICY.prior_not)) for name in PLACES
+}  # places as the chooser takes them to be before any case
+BINS = ((0.80, 0.88), (0.88, 0.92), (0.92, 0.94), (0.94, 0.97), (0.97, 0.99))
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,9 @@ class Cycle:
     cut_enough: bool
     plain: int | None
     plain_enough: bool
+    lists: dict[
+        int, tuple[float, float]
+    ]  # of the first list of each bin the chance that was promised, and the one that the true rates give
 
 
 def chain(chance: random.Random, people: int, rates: dict[str, float]) -> Iterator[int]:
@@ -39,10 +49,10 @@ def chain(chance: random.Random, people: int, rates: dict[str, float]) -> Iterat
         yield people
 
 
-def cycle(number: int) -> Cycle:
+def cycle(number: int, places: dict[str, tuple[float, float]]) -> Cycle:
     """One cycle, the same for the same number: past cases, a test, a cut, and the interviews and appointments that follow."""
     chance = random.Random(number)
-    rates = {name: chance.betavariate(*place) for name, place in PLACES.items()}
+    rates = {name: chance.betavariate(*place) for name, place in places.items()}
     known: dict[str, int] = {}
     of = CASES[number % len(CASES)]
     for name, did in zip(rates, chain(chance, of, rates), strict=True):
@@ -57,6 +67,11 @@ def cycle(number: int) -> Cycle:
         *_, appointed = chain(chance, passers or 0, rates)
         return appointed >= inputs.vacancies
 
+    whole, lists = math.prod(rates.values()), {}
+    for row in reversed(choice.rows):
+        at = next((at for at, (low, high) in enumerate(BINS) if low <= float(row.probability) < high), None)
+        if at is not None and at not in lists:
+            lists[at] = float(row.probability), float(special.bdtrc(inputs.vacancies - 1, row.passers, whole))
     cut, plain = choice.assured, choice.assured_certain
     return Cycle(
         choice.assured_passers,
@@ -66,11 +81,30 @@ def cycle(number: int) -> Cycle:
         cut is not None and filled(choice.row(cut).passers),
         plain,
         plain is not None and filled(choice.row(plain).passers),
+        lists,
     )
 
 
 def percent(some: list[bool]) -> float:
     return 100 * sum(some) / max(1, len(some))
+
+
+def mean(some: list[float]) -> float:
+    return sum(some) / max(1, len(some))
+
+
+def by_promise(report: Report, cycles: list[Cycle], where: str) -> None:
+    """Of lists by what was promised of them, how often they suffice."""
+    for at, (low, high) in enumerate(BINS):
+        found = [one.lists[at] for one in cycles if at in one.lists]
+        case = f"{where}, promised {100 * low:g} to {100 * high:g} %"
+        report.row(f"{case}: lists", len(found), "cycles")
+        report.row(f"{case}: promised in the mean", 100 * mean([promised for promised, _ in found]), "%")
+        report.row(f"{case}: suffice", 100 * mean([truth for _, truth in found]), "%")
+        gaps = [truth - promised for promised, truth in found]
+        middle = mean(gaps)
+        error = math.sqrt(sum((gap - middle) ** 2 for gap in gaps)) / max(1, len(gaps))
+        report.row(f"{case}: standard error of the difference", 100 * error, "%")
 
 
 @click.command()
@@ -80,7 +114,8 @@ def main(as_json: bool, quick: bool) -> None:
     own_settings_only()
     report, others = Report("hiring", as_json), Others()
     with multiprocessing.Pool(2) as pool:
-        cycles = pool.map(cycle, range(200 if quick else 10_000), chunksize=50)
+        cycles = pool.map(partial(cycle, places=PLACES), range(200 if quick else 10_000), chunksize=50)
+        by_prior = pool.map(partial(cycle, places=PRIOR), range(200 if quick else 10_000), chunksize=50)
         busy = others.share()
         check_used(sum(map(cpu_of, (one.pid for one in multiprocessing.active_children()))), "the chooser")
     for place, cases in enumerate(CASES):
@@ -97,6 +132,8 @@ def main(as_json: bool, quick: bool) -> None:
             apart = [float(one.plain - one.cut) for one in by_cut if one.plain is not None and one.cut is not None]
             report.row("N = 50: the assured cut lies lower for the doubt, median", median(apart), "raw points")
             report.row("N = 50: and in nine of ten cycles by no more than", percentile(apart, 0.9), "raw points")
+    by_promise(report, cycles, "places")
+    by_promise(report, by_prior, "rates from the chooser's own prior")
     report.row("processor used by other programs meanwhile", busy, "%")
     report.end(percent([one.enough for one in cycles if one.passers is not None]) / 90)
 

@@ -114,7 +114,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             reader = csv.reader(file, strict=True)
             for cells in reader:
                 if any(cells):
-                    yield reader.line_num, [cell.strip() for cell in cells]
+                    yield reader.line_num, list(map(str.strip, cells))
     except OSError as problem:
         raise FaultyFile(file=str(path), why="unreadable", said=problem.strerror or "") from None
     except UnicodeDecodeError:
@@ -201,7 +201,7 @@ def read_sheet(path: Path, key: Key) -> Sheet:
     answers, candidates, groups = [], [], []
     seen: set[str] = set()
     for number, cells in rows:
-        found = [codes[cells[place]] for place in places]
+        found = list(map(codes.__getitem__, map(cells.__getitem__, places)))
         if len(codes.spelled) > MOST_OPTIONS:
             raise FaultyFile(file=str(path), row=number, why="too-many-options", most=MOST_OPTIONS)
         answers.append(bytes(found))
