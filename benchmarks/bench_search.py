@@ -1,4 +1,7 @@
-"""Looking through a bank of 20,000 items: by words, by filters, in any order, on any page; processor time of this program and of the database's own."""
+"""Looking through a bank of 20,000 items: by words, by filters, in any order, on any page; processor time of this program and of the database's own.
+
+First the searches alone, then each as an analyst asks for it: the request, the page in a session of its own, all of it set.
+"""
 
 import gc
 import random
@@ -8,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import click
 from common import Others, Report, check_used, median, own_settings_only, percentile
@@ -16,11 +20,15 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session, contains_eager
 
 from testing_platform import clock, models
+from testing_platform.accounts import service as accounts
+from testing_platform.accounts.rules import Area, Role
+from testing_platform.app import create_app
 from testing_platform.db import Database
 from testing_platform.itembank import intake, queries, service
 from testing_platform.itembank.exchange.drafts import Choice, Draft
 from testing_platform.itembank.models import Bank, Item, ItemVersion
 from testing_platform.migrations import upgrade
+from testing_platform.settings import Settings
 
 assert models.metadata.tables
 
@@ -115,10 +123,13 @@ def main(as_json: bool, quick: bool, database: str) -> None:
         with db.write() as session:
             # What PostgreSQL does by itself within a minute.
             session.execute(text("ANALYZE"))
-        times, limits = measured(db, bank_id, [looked_for(chance) for _ in range(20 if quick else SEARCHES)])
+        searches = [looked_for(chance) for _ in range(20 if quick else SEARCHES)]
+        times, limits = measured(db, bank_id, searches)
+        pages = as_pages(db, bank_id, searches)
     busy = others.share()
     check_used(sum(times) / 1000, "the searches")
     report.row(f"a page of {items:,} items, {database}, 95 % of the searches", percentile(times, 0.95), "ms", times)
+    report.row("the same through the pages: 95 % of the requests", percentile(pages, 0.95), "ms", pages)
     report.row("the rows of a page whose items are known", median(limits), "ms", limits)
     report.row("processor used by other programs meanwhile", busy, "%")
     report.end(median(limits) / median(times))
@@ -145,6 +156,32 @@ def measured(db: Database, bank_id: int, searches: list[queries.Wanted]) -> tupl
     gc.enable()
     # The first searches warm up what any server has warm.
     return times[10:], limits[10:]
+
+
+def as_pages(db: Database, bank_id: int, searches: list[queries.Wanted]) -> list[float]:
+    """Milliseconds that each search takes from the request to the whole page."""
+    times: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        app = create_app(Settings(data=Path(folder), public_url="http://localhost", log_level="error", database=db.url))
+        with db.write() as session:
+            analyst = accounts.add_person(session, name="A", email="a@example.org", roles={Role.ANALYST}, now=clock.now())
+            token = accounts.make_link(session, app.settings.secret, analyst, Area.ANALYST, clock.now())
+        client = app.test_client()
+        client.get(f"/{Area.ANALYST}/in/{token}", headers={"Sec-Fetch-Site": "same-origin"})
+        with app.db.read() as session:
+            # The one connection of the pool, which the pages use too.
+            backend: Any = None if db.sqlite else session.scalar(text("SELECT pg_backend_pid()"))
+        gc.disable()
+        for wanted in [*searches[:10], *searches]:
+            began = spent(backend)
+            page = client.get(f"/analyst/bank/{bank_id}?{urlencode(wanted.address())}")
+            times.append(spent(backend) - began)
+            if page.status_code != 200:
+                raise click.ClickException(f"a page answered {page.status_code}")
+            gc.collect()
+        gc.enable()
+        app.db.close()
+    return times[10:]
 
 
 if __name__ == "__main__":
