@@ -4,9 +4,10 @@ It comes about as the next one does (`past`), act by act through the services, a
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
@@ -28,24 +29,28 @@ PLAN = setup.read("earlier.toml")
 
 def candidates() -> list[past.Candidate]:
     """The same people at each call; nobody of the next administration is among them."""
-    chance = random.Random(f"{PLAN['seed']} people")
-    taken = {who.name for who in past.candidates()}
+    return drawn(PLAN, {who.name for who in past.candidates()})
+
+
+def drawn(plan: Mapping[str, Any], taken: set[str]) -> list[past.Candidate]:
+    """The people of a small administration, of whom none is `taken`."""
+    chance = random.Random(f"{plan['seed']} people")
     names = past.PLAN["names"]
     free = [(given, family) for given in names["given"] for family in names["family"] if f"{given} {family}" not in taken]
     return [
         past.Candidate(
-            number=PLAN["first_number"] + n,
+            number=plan["first_number"] + n,
             name=f"{given} {family}",
             email=f"{given}.{family}@example.org".lower(),
             phone=f"555-01{chance.randrange(100):02}",
-            external_id=f"A-{41000 + 7 * n}",
+            external_id=f"A-{plan['first_external'] + 7 * n}",
             language="en",
             basis="PROMOTIONAL" if chance.random() < 0.18 else "OPEN",
             settings={},
             session=0,
             shows=True,
         )
-        for n, (given, family) in enumerate(chance.sample(free, PLAN["candidates"]))
+        for n, (given, family) in enumerate(chance.sample(free, plan["candidates"]))
     ]
 
 
@@ -60,7 +65,8 @@ def fill(session: Session, db: Database, settings: Settings, now: datetime, prog
     day, administration = past.plan_day(session, db, settings, examination, form, [(PLAN["title"], window)], announced_at)
     drifted = PLAN["items"].index(PLAN["drifted"]["item"])
     day.items[drifted] = replace(day.items[drifted], difficulty=day.items[drifted].difficulty + PLAN["drifted"]["harder"])
-    past.happen(day, administration, candidates(), PLAN["seed"], progress)
+    _takers, acts = past.acts_of(day, administration, candidates(), PLAN["seed"])
+    past.happen(acts, progress)
     decided_at = window.closes_at + timedelta(days=PLAN["decided_days"])
     _decide(session, administration, decided_at)
     with make_frame(settings, db).app_context():  # letters are written in the language of who reads them

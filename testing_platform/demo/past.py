@@ -366,6 +366,9 @@ class Taker:
         return self.attempt
 
 
+PLANNED = timedelta(days=47)  # before the first session opened
+
+
 def is_filled(session: Session) -> bool:
     return session.scalars(select(Form.id).where(Form.name == PLAN["form"]).limit(1)).first() is not None
 
@@ -376,36 +379,47 @@ def fill(db: Database, settings: Settings, progress: Callable[[int, int], None] 
         if is_filled(reading):
             return
     now = clock.now()
-    from testing_platform.demo import earlier
+    from testing_platform.demo import earlier, makeup
 
     with db.write() as session:
-        earlier.fill(session, db, settings, now, lambda done, of: progress(done, 5 * of))
+        earlier.fill(session, db, settings, now, lambda done, of: progress(done, 6 * of))
         day, administration = _announce(session, db, settings, now)
-        takers = happen(day, administration, candidates(), PLAN["seed"], lambda done, of: progress(of + 4 * done, 5 * of))
-        _take_in_groups(session, administration, takers, max(place.window.closes_at for place in day.places) + timedelta(days=1))
+        later = makeup.plan(session, db, settings, administration, day.places[0].window.opens_at - PLANNED, now)
+        takers, acts = acts_of(day, administration, candidates(), PLAN["seed"])
+        closed = max(place.window.closes_at for place in day.places)
+        acts.append((closed + timedelta(days=1), len(acts), partial(_take_in_groups, session, administration, takers)))
+        happen([*acts, *later], lambda done, of: progress(of + 5 * done, 6 * of))
 
 
-def happen(
-    day: Day, administration: Administration, people: Iterable[Candidate], seed: int, progress: Callable[[int, int], None]
-) -> list[Taker]:
-    """All that everybody does, from the application on, in the order of the instants."""
+# When, in which order of those at one time, what.
+Happening = tuple[datetime, int, Callable[[datetime], object]]
+
+
+def acts_of(day: Day, administration: Administration, people: Iterable[Candidate], seed: int) -> tuple[list[Taker], list[Happening]]:
+    """All that everybody does, from the application on."""
     session, closed = day.session, max(place.window.closes_at for place in day.places)
     filed = day.places[0].window.opens_at - timedelta(days=45)
     chance = random.Random(f"{seed} filing")
     takers = [Taker(day, who, filed + timedelta(days=chance.uniform(0, 8))) for who in people]
-    acts: list[tuple[datetime, int, Callable[[datetime], object]]] = [
-        (at, n, act) for n, taker in enumerate(takers) for at, act in taker.acts()
-    ]
+    acts: list[Happening] = [(at, n, act) for n, taker in enumerate(takers) for at, act in taker.acts()]
     acts += [(place.window.closes_at, len(takers), partial(facility.close, session, place)) for place in day.places]
-    acts.sort(key=lambda one: one[:2])
+    acts.append((closed + timedelta(hours=4), len(takers), partial(_send_home, session, administration)))
+    return takers, acts
+
+
+def happen(acts: list[Happening], progress: Callable[[int, int], None]) -> None:
+    """In the order of the instants."""
+    acts = sorted(acts, key=lambda one: one[:2])
     for done, (at, _, act) in enumerate(acts):
         act(at)
         if done % 250 == 0:
             progress(done, len(acts))
     progress(len(acts), len(acts))
+
+
+def _send_home(session: Session, administration: Administration, now: datetime) -> None:
     for row in session.scalars(select(ProctorAssignment).join(TestSession).where(TestSession.administration_id == administration.id)):
-        row.ended_at = closed + timedelta(hours=4)
-    return takers
+        row.ended_at = now
 
 
 def _take_in_groups(session: Session, administration: Administration, takers: list[Taker], now: datetime) -> None:
@@ -431,7 +445,7 @@ def _announce(session: Session, db: Database, settings: Settings, now: datetime)
     examination = setup.announce(session, now, opened - timedelta(days=50), anew=True)
     setup.fill_people(session, opened - timedelta(days=50))
     form = _miskeyed_form(session, opened - timedelta(days=48))
-    return plan_day(session, db, settings, examination, form, sessions, opened - timedelta(days=47))
+    return plan_day(session, db, settings, examination, form, sessions, opened - PLANNED)
 
 
 def window_on(on: date, plan: Mapping[str, Any]) -> Window:

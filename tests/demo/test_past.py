@@ -20,7 +20,7 @@ from testing_platform.db import Base
 from testing_platform.delivery import comments, jobs, lines, rules
 from testing_platform.delivery import service as attempts
 from testing_platform.delivery.models import Attempt, NoShow, Response
-from testing_platform.demo import earlier, past, queries, setup
+from testing_platform.demo import earlier, makeup, past, queries, setup
 from testing_platform.examinations.models import Administration, Appointment, ProctorAssignment, TestSession
 from testing_platform.itembank.models import Form, FormSlot
 from testing_platform.notices.models import Notice
@@ -299,7 +299,7 @@ def test_the_slip_contradicts_the_item_s_own_rationale_and_is_in_no_other_form(s
 def test_the_session_of_today_is_untouched(session, administration):
     place = setup.open_session(session)
     assert place.administration_id != administration.id
-    assert (administration.number, place.administration.number) == (1, 2)
+    assert (administration.number, place.administration.number) == (1, 3)
     assert place.window.opens_at <= clock.now() < place.window.closes_at
     assert session.scalar(select(func.count()).select_from(Attempt).where(Attempt.session_id == place.id)) == 0
     assert len(setup.still_to_test(session, "visitor")) == 12
@@ -354,6 +354,21 @@ def test_nobody_took_both_and_the_earlier_one_is_decided_and_over(session, admin
     assert scoring.differences(session, decision) == []
     assert not results.letters_due(session)
     assert {row.standing for row in results.rows(session, before, decision)} == {results.Standing.SENT}
+
+
+def test_the_make_up_date_is_scored_and_waits_to_be_equated_with_the_first(session, administration):
+    names = [{one.name for one in some.candidates()} for some in (past, earlier, makeup)]
+    assert len(set().union(*names)) == sum(map(len, names))
+    date = session.scalars(select(Administration).join(Form).where(Form.name == makeup.PLAN["form"])).one()
+    assert date.examination_id == administration.examination_id
+    run = scoring.newest_run(session, date)
+    assert len(scoring.scores(session, run)) == makeup.PLAN["candidates"]
+    assert scoring.is_current(session, date, run, clock.now())
+    assert scoring.standing_decision(session, date) is None
+    # As the page of the first would say it, once that is scored; seen from here.
+    found = {other.administration.id: other.why for other in scoring.others(session, date, run, scoring.policy_of(date), clock.now())}
+    assert found[administration.id] == "not-scored"
+    assert "" in found.values()  # the one of half a year ago, which is decided
 
 
 def test_the_item_that_has_become_known_since_stands_out_of_the_anchor(session, administration, before):
