@@ -17,9 +17,11 @@ from testing_platform.examinations import queries
 from testing_platform.examinations.views import found
 from testing_platform.itembank import form_queries, form_report, forms, service
 from testing_platform.itembank.assembly import blueprint as blueprints
+from testing_platform.itembank.assembly import loft
 from testing_platform.itembank.assembly.supply import supply
 from testing_platform.itembank.form_models import ENDED, Assembly, BlueprintVersion
 from testing_platform.itembank.models import Bank, Form
+from testing_platform.itembank.pool_views import typed_seed
 from testing_platform.itembank.views import rail
 from testing_platform.web.frame import own_transactions, recorded, row_number
 
@@ -66,18 +68,30 @@ def keep() -> Any:
         raise errors.BadRequest(why="bank")
     sent = request.files.get("file")
     text = sent.read().decode("utf-8", errors="replace") if sent else request.form.get("text", "")
-    one = forms.keep_blueprint(g.session, bank, blueprints.read(text), g.now, g.person)
+    beside = g.session.get(BlueprintVersion, request.form.get("beside", 0, type=row_number))
+    try:
+        one = forms.keep_blueprint(g.session, bank, blueprints.read(text), g.now, g.person)
+    except (blueprints.FaultyBlueprint, forms.UnknownAreas) as refused:
+        if beside is None:
+            raise
+        return _blueprint(beside, refused), 422
     return redirect(f"/analyst/blueprints/{one.id}", 303)
 
 
 @bp.get("/blueprints/<int:blueprint_id>")
 @allowed("blueprint.see")
 def blueprint(one: BlueprintVersion) -> Any:
+    return _blueprint(one)
+
+
+def _blueprint(one: BlueprintVersion, refused: errors.Refusal | None = None) -> str:
+    """`refused`: why what was just sent was not done; what was typed stands where it was."""
     rail("forms")
     told = blueprints.of(one.content)
     lines = supply(told, form_queries.offers(g.session, one.bank, clock.day(g.now, _zone())))
     return render_template(
         "examinations/blueprint.html",
+        refused=current_app.extensions["sentence"](refused.code, refused.facts) if refused else None,
         version=one,
         blueprint=told,
         versions=form_queries.versions_of(g.session, one),
@@ -120,6 +134,29 @@ def assemble(blueprint_id: int) -> Any:
         else:
             forms.settle(session, asked, tried, form_queries.pool_digest(pool), clock.now())
     return redirect(f"/analyst/assemblies/{number}", 303)
+
+
+@bp.post("/blueprints/<int:blueprint_id>/pools")
+@allowed("pool.freeze")
+@own_transactions
+def freeze(blueprint_id: int) -> Any:
+    """The rehearsals stand in no transaction."""
+    percent, seed, db = request.form.get("cap", 0, type=row_number), typed_seed(), current_app.db  # type: ignore[attr-defined]
+    if not 1 <= percent <= 100:
+        raise errors.BadRequest(why="cap")
+    with db.read() as session:
+        one = found(session, BlueprintVersion, blueprint_id)
+        document = one.content
+        pool = form_queries.pool(session, one.bank, blueprints.of(document), clock.day(g.now, _zone()))
+    try:
+        frozen = forms.freeze_apart(document, pool, percent / 100, seed)
+    except (loft.PoolTooSmall, loft.NoDraw) as refused:
+        with db.read() as g.session:
+            return _blueprint(found(g.session, BlueprintVersion, blueprint_id), refused), 409
+    with db.write() as session:
+        one = session.get_one(BlueprintVersion, blueprint_id)
+        number = forms.keep_pool(session, one, frozen, seed, clock.now(), session.get_one(Person, g.person.id)).id
+    return redirect(f"/analyst/pools/{number}", 303)
 
 
 @bp.get("/assemblies/<int:assembly_id>")

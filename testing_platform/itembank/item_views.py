@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import wraps
 from html import unescape
 from typing import Any
 
-from flask import Blueprint, flash, g, jsonify, redirect, render_template, request
+from flask import Blueprint, current_app, flash, g, jsonify, redirect, render_template, request
 from flask_babel import gettext as _
 from markupsafe import Markup
 from sqlalchemy import select
@@ -74,8 +75,8 @@ def item(item: Item) -> Any:
     return _page(item, _version(item, request.args.get("version")))
 
 
-def _page(item: Item, version: ItemVersion, forgotten: str = "") -> str:
-    """`forgotten`: the kind of the review that was to be returned without a reason."""
+def _page(item: Item, version: ItemVersion, forgotten: str = "", refused: errors.Refusal | None = None) -> str:
+    """`forgotten`: the kind of the review that was to be returned without a reason. `refused`: why what was sent with words in it was not done."""
     rail("bank")
     lifecycle.opened(g.session, version, g.person, g.now)
     policy = lifecycle.policy_of(g.session, version)
@@ -110,6 +111,7 @@ def _page(item: Item, version: ItemVersion, forgotten: str = "") -> str:
         variants={one.language: one for one in queries.variants_of(g.session, item.id)},
         languages=[language for language in LANGUAGES if language != _original(version).language],
         forgotten=forgotten,
+        refused=current_app.extensions["sentence"](refused.code, refused.facts) if refused else None,
     )
 
 
@@ -135,6 +137,22 @@ def _acts(version: ItemVersion, authors: set[int]) -> list[Event]:
     if g.person.roles & ANALYST:
         found += rules.possible(State(version.state), Who.ANALYST)
     return [event for event in found if event is not Event.APPROVE or g.person.id not in authors]
+
+
+def with_words(view: Callable[..., Any]) -> Callable[..., Any]:
+    """For an act that a person gave words to: refused, it is undone, and the item's page shows them beside where the item stands now."""
+
+    @wraps(view)
+    def done(item: Item, **more: Any) -> Any:
+        try:
+            with g.session.begin_nested():
+                return view(item, **more)
+        except errors.Refusal as refused:
+            if not any(request.form.get(name, "").strip() for name in ("reason", "text")):
+                raise
+            return _page(item, _version(item, request.form.get("version")), refused=refused), 409
+
+    return done
 
 
 @bp.post("/items/<int:item_id>/hand-in")
@@ -164,6 +182,7 @@ def _moving(item: Item) -> ItemVersion:
 
 @bp.post("/items/<int:item_id>/moves/<event>")
 @allowed("item.own")
+@with_words
 def move(item: Item, event: str) -> Any:
     """A step that the bank's owner takes."""
     if event not in set(Event):
@@ -178,6 +197,7 @@ def move(item: Item, event: str) -> Any:
 
 @bp.post("/items/<int:item_id>/waiver")
 @allowed("item.waive")
+@with_words
 def waive(item: Item) -> Any:
     version = _moving(item)
     lifecycle.waive(g.session, version, g.person, request.form.get("reason", "")[:2000], g.now)
@@ -186,6 +206,7 @@ def waive(item: Item) -> Any:
 
 @bp.post("/items/<int:item_id>/reviews")
 @allowed("item.review")
+@with_words
 def review(item: Item) -> Any:
     version = _moving(item)
     kind, outcome = request.form.get("kind", ""), request.form.get("outcome", "")
@@ -232,8 +253,11 @@ def end_enmity(item: Item, number: int) -> Any:
 @bp.get("/items/<int:item_id>/key-check")
 @allowed("item.review")
 def key_check(item: Item) -> Any:
+    return _key_check(item, _version(item, request.args.get("version")))
+
+
+def _key_check(item: Item, version: ItemVersion) -> str:
     rail("bank")
-    version = _version(item, request.args.get("version"))
     return render_template(
         "itembank/key_check.html",
         bank=item.bank,
@@ -251,7 +275,7 @@ def check(item: Item) -> Any:
     answer = [key for key in request.form.getlist("slot-1") if key]
     if not answer:
         flash(_("Choose an answer first."), "error")
-        return redirect(f"/analyst/bank/items/{item.id}/key-check?version={version.number}", 303)
+        return _key_check(item, version), 422
     right = lifecycle.check_key(g.session, version, answer, g.person, g.now, request.form.get("text", "")[:4000])
     if right:
         flash(_("%(code)s: your answer is the key.", code=item.code), "success")

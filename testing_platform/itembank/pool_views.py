@@ -3,19 +3,18 @@
 import secrets
 from typing import Any
 
-from flask import Blueprint, current_app, flash, g, redirect, render_template, request
+from flask import Blueprint, flash, g, redirect, render_template, request
 from flask_babel import gettext as _
 from sqlalchemy.orm import Session
 
-from testing_platform import clock, errors
+from testing_platform import errors
 from testing_platform.accounts.models import Person
 from testing_platform.accounts.permissions import allowed, object_rule
 from testing_platform.itembank import form_queries, forms
-from testing_platform.itembank.assembly import blueprint as blueprints
 from testing_platform.itembank.assembly.supply import offered, supply
-from testing_platform.itembank.form_models import BlueprintVersion, LoftPool
+from testing_platform.itembank.form_models import LoftPool
 from testing_platform.itembank.views import rail
-from testing_platform.web.frame import own_transactions, row_number
+from testing_platform.web.frame import row_number
 
 bp = Blueprint("pools", __name__, url_prefix="/analyst")
 
@@ -28,33 +27,11 @@ def pool_rule(session: Session, person: Person, pool_id: int, **_ids: Any) -> Lo
     return found
 
 
-def _seed() -> int:
+def typed_seed() -> int:
     found = request.form.get("seed", -1, type=row_number)
     if not 0 <= found < 2**31:
         raise errors.BadRequest(why="seed")
     return found
-
-
-@bp.post("/blueprints/<int:blueprint_id>/pools")
-@allowed("pool.freeze")
-@own_transactions
-def freeze(blueprint_id: int) -> Any:
-    """The rehearsals stand in no transaction."""
-    percent, seed, db = request.form.get("cap", 0, type=row_number), _seed(), current_app.db  # type: ignore[attr-defined]
-    if not 1 <= percent <= 100:
-        raise errors.BadRequest(why="cap")
-    today = clock.day(g.now, str(current_app.settings.zone))  # type: ignore[attr-defined]
-    with db.read() as session:
-        one = session.get(BlueprintVersion, blueprint_id)
-        if one is None:
-            raise errors.NotFound
-        document = one.content
-        pool = form_queries.pool(session, one.bank, blueprints.of(document), today)
-    frozen = forms.freeze_apart(document, pool, percent / 100, seed)
-    with db.write() as session:
-        one = session.get_one(BlueprintVersion, blueprint_id)
-        number = forms.keep_pool(session, one, frozen, seed, clock.now(), session.get_one(Person, g.person.id)).id
-    return redirect(f"/analyst/pools/{number}", 303)
 
 
 @bp.get("/pools/<int:pool_id>")
@@ -86,7 +63,7 @@ def pool(one: LoftPool) -> Any:
 @allowed("pool.draw")
 def draw(one: LoftPool) -> Any:
     """The form of a seed, which is then shown; the same seed leads to the same form again."""
-    drawn = forms.draw(g.session, one, _seed(), g.now, g.person)
+    drawn = forms.draw(g.session, one, typed_seed(), g.now, g.person)
     flash(
         _(
             "Form %(name)s, version %(number)s, was drawn with seed %(seed)s.",

@@ -201,13 +201,15 @@ def bulk(bank: Bank) -> Any:
     else:
         ids = [int(number) for number in request.form.getlist("item") if number.isdigit()]
     act, to = request.form.get("act", ""), request.form.get("to", "").strip()[:60]
+    address = wanted.address()
     try:
         count = service.change_many(g.session, bank, ids, act, to, g.now, g.person)
     except service.FaultyItem:
         flash(_("Nothing was changed: tick items, choose what to do, and write a tag or choose an area of this bank."), "error")
+        address |= {"item": ids[: queries.PAGE] if "all" not in request.form else [], "act": act, "to": to}
     else:
         flash(ngettext("%(num)s item was changed.", "%(num)s items were changed.", count), "success")
-    return redirect(f"/analyst/bank/{bank.id}?{urlencode(wanted.address())}", 303)
+    return redirect(f"/analyst/bank/{bank.id}?{urlencode(address, doseq=True)}", 303)
 
 
 @bp.get("/<int:bank_id>/alike")
@@ -232,12 +234,14 @@ def name_enemies(bank: Bank) -> Any:
     unknown = sorted(set(codes) - {item.code for item in items})
     reason = request.form.get("reason", "").strip()[:200]
     back = request.form.get("back", "")
+    back = back if back.startswith("/analyst/bank/") and "//" not in back else f"/analyst/bank/{bank.id}"
     if unknown or len(items) < 2 or not reason:
         flash(_("Nothing was changed: name two or more items of this bank, and why they may not stand in one form."), "error")
+        back += "?" + urlencode({"codes": request.form.get("codes", "")[:2000], "reason": reason})
     else:
         service.make_enemies(g.session, items, reason, g.now, g.person)
         flash(_("From now on a form holds at most one of them."), "success")
-    return redirect(back if back.startswith("/analyst/bank/") and "//" not in back else f"/analyst/bank/{bank.id}", 303)
+    return redirect(back, 303)
 
 
 @bp.get("/pictures/<name>")

@@ -82,6 +82,15 @@ def test_a_fault_is_told_with_its_place_and_nothing_is_kept(analyst, db, bank_id
         assert session.scalars(select(BlueprintVersion)).first() is None
 
 
+def test_a_faulty_next_version_stays_in_its_box(analyst, db, bank_id):
+    text = "mean = 7 # half a thought"
+    reply = analyst.post("/analyst/blueprints/new", {"bank": bank_id, "beside": keep(db, bank_id), "text": text})
+    page = reply.get_data(as_text=True)
+    assert reply.status_code == 422
+    assert "The blueprint cannot be read" in page
+    assert f">{text}</textarea>" in page
+
+
 def test_two_parallel_forms_are_assembled_looked_over_and_one_is_locked(analyst, db, bank_id):
     blueprint = keep(db, bank_id)
     where = sent(analyst, f"/analyst/blueprints/{blueprint}/assemble", {"forms": 2, "seed": 5})

@@ -141,6 +141,33 @@ def test_an_item_with_a_passage_is_handed_in_with_that_passage_in_its_language(d
 # --- two at once, and tabs that were left open ------------------------------------------------------------------------------------------
 
 
+def test_words_of_an_act_that_comes_too_late_can_be_copied(enter, item_id):
+    there, reviewer = f"/analyst/bank/items/{item_id}", enter(Role.ITEM_REVIEWER)
+    owner, said = enter(Role.ANALYST), "Two of the options are right."
+    for late in (
+        reviewer.post(f"{there}/reviews", {"version": "1", "state": "in_review", "kind": "content", "outcome": "return", "text": said}),
+        owner.post(f"{there}/moves/challenge", {"version": "1", "state": "rested", "reason": said}),
+    ):
+        page = late.get_data(as_text=True)
+        assert late.status_code == 409
+        assert "Someone changed it since you looked" in page
+        assert f">{said}</textarea>" in page
+    assert owner.post(f"{there}/moves/challenge", {"version": "1", "state": "rested", "reason": " "}).status_code == 409
+
+
+def test_what_was_ticked_and_typed_is_there_again_when_nothing_could_be_changed(enter, bank_id, item_id):
+    owner, bank = enter(Role.ANALYST), f"/analyst/bank/{bank_id}"
+    reply = owner.post(f"{bank}/bulk", {"words": "Question", "item": str(item_id), "act": "move", "to": "Nowhere"})
+    page = text_of(owner.get(reply.headers["Location"]))
+    assert f'value="{item_id}" id="tick-{item_id}" checked' in page
+    assert 'value="move" selected' in page
+    assert 'value="Nowhere"' in page
+    reply = owner.post(f"{bank}/enemies", {"codes": "I-00, NONE", "reason": "same fact", "back": f"/analyst/bank/items/{item_id}"})
+    page = text_of(owner.get(reply.headers["Location"]))
+    assert 'value="I-00, NONE"' in page
+    assert 'value="same fact"' in page
+
+
 EDITED = {
     "kind": "single",
     "key": ["a", "b"],

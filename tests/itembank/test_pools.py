@@ -87,8 +87,11 @@ def test_a_pool_that_cannot_keep_its_cap_is_refused_with_the_items_in_demand(db,
     # In this process, where a refusal is the same.
     monkeypatch.setattr(forms, "freeze_apart", loft.freeze)
     reply = enter(Role.ANALYST).post(f"{blueprint}/pools", {"cap": "30", "seed": "1"})
+    page = reply.get_data(as_text=True)
     assert reply.status_code == 409
-    assert "The bank is too small for that cap" in reply.get_data(as_text=True)
+    assert "The bank is too small for that cap" in page
+    for name, typed in (("cap", 30), ("seed", 1)):
+        assert f'name="{name}" type="number" value="{typed}"' in page
     assert acts(db, "pool.frozen") == []
 
 
