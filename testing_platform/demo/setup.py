@@ -153,8 +153,8 @@ def announce(session: Session, now: datetime, published_at: datetime | None = No
     if found is not None and not anew:
         return found
     content = bulletin_content()
-    if anew:
-        # The administrations that it would count were yet to come.
+    if anew and found is None:
+        # The administration that is counted is its own.
         del content["policy"]["passing_score"]["past"]
     today = now.astimezone(ZoneInfo(ZONE)).date()
     open_on: date = today + timedelta(days=content["bulletin"]["open_on"]["day"])

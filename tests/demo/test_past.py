@@ -342,6 +342,12 @@ def before(session):
     return session.scalars(select(Administration).join(Form).where(Form.name == earlier.PLAN["form"])).one()
 
 
+def test_the_earlier_administration_is_the_past_case_of_the_next(administration, before):
+    cases, none_yet = (scoring.policy_of(one).cases for one in (administration, before))
+    assert {name: (found.did, found.of) for name, found in cases.items()} == {"attend": (68, 81), "reach": (50, 68), "appointed": (14, 31)}
+    assert none_yet == {}
+
+
 def test_nobody_took_both_and_the_earlier_one_is_decided_and_over(session, administration, before):
     both = {one.name for one in past.candidates()} & {one.name for one in earlier.candidates()}
     assert not both
