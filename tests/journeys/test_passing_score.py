@@ -246,8 +246,10 @@ def test_another_test_date_is_counted_while_its_box_is_ticked_and_the_page_says_
     analyst = sign_in(stack, window, Role.ANALYST, 1280)
     page, base = analyst.page, f"{stack.url}/analyst/administrations/{here}/passing-score"
     page.goto(base)
+    expect(page.locator("[data-part=work-it-out]")).to_be_hidden()  # the page works by itself from here on
     page.locator("#vacancies_now").fill("3")
     page.locator("#cut").fill("5")
+    expect(page.locator("tr.outcomes__chosen[data-cut='5']")).to_have_count(1)
     names = ("passers", "share", "at_cut", "appointments", "probability", "here")
 
     def shown():
