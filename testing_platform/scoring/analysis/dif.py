@@ -17,6 +17,7 @@ from testing_platform.scoring.analysis.sheets import Bytes, Floats, Sheet, Whole
 from testing_platform.scoring.analysis.tables import benjamini_hochberg, mantel_haenszel
 
 DELTA = -2.35  # the ETS delta scale: -2.35 ln(odds)
+RIDGE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -107,52 +108,72 @@ def std_p_dif(cells: Matched) -> float | None:
     return float((cells.focal[both] * gaps).sum() / cells.focal[both].sum())
 
 
-def _greatest(design: Floats, n: Floats, right: Floats, beta: Floats) -> tuple[float, Floats]:
-    """The greatest log-likelihood of a logistic regression on counts, by Newton's method from `beta`, with halved steps where one would lose."""
+def _greatest(design: Floats, n: Floats, right: Floats, beta: Floats) -> tuple[Floats, Floats]:
+    """Of each item the greatest log-likelihood of a logistic regression on counts, and where: Newton's method, with halved steps where one would lose.
 
-    def at(beta: Floats) -> float:
-        line = design @ beta
-        return float(right @ line - n @ np.logaddexp(0, line))
+    `design` has items, cells and terms; `n` and `right` items and cells.
+    """
 
-    best = at(beta)
+    def at(beta: Floats) -> tuple[Floats, Floats]:
+        line = (design @ beta[:, :, None])[:, :, 0]
+        return (right * line - n * np.logaddexp(0, line)).sum(axis=1), line
+
+    best, line = at(beta)
+    across = design.transpose(0, 2, 1)
+    # With it no step is taken where the counts say nothing of a term; it changes the way up by nothing that is seen, and never the top.
+    ridge = RIDGE * n.sum(axis=1)[:, None, None] * np.eye(beta.shape[1])
     for _ in range(100):
-        share = special.expit(design @ beta)
-        slope = design.T @ (right - n * share)
-        curve = (design * (n * share * (1 - share))[:, None]).T @ design
-        step = np.linalg.lstsq(curve, slope, rcond=None)[0]
-        gain = at(beta + step)
-        while gain < best - 1e-12 and np.abs(step).max() > 1e-12:
-            step = step / 2
-            gain = at(beta + step)
+        share = special.expit(line)
+        slope = across @ (right - n * share)[:, :, None]
+        curve = across @ (design * (n * share * (1 - share))[:, :, None])
+        step = np.linalg.solve(curve + ridge, slope)[:, :, 0]
+        gain, line = at(beta + step)
+        while (loses := (gain < best - 1e-12) & (np.abs(step).max(axis=1) > 1e-12)).any():
+            step[loses] /= 2
+            gain, line = at(beta + step)
         beta, before, best = beta + step, best, gain
-        if abs(best - before) <= 1e-11 * (1 + abs(best)):
+        if (np.abs(best - before) <= 1e-11 * (1 + np.abs(best))).all():
             break
     return best, beta
 
 
-def logistic(cells: Matched) -> Logistic | None:
+def logistic(items: Sequence[Matched]) -> list[Logistic | None]:
     """Swaminathan & Rogers 1990, on the total, the group and their product. None where everybody or nobody has the item right."""
-    n = np.concatenate([cells.reference, cells.focal])
-    right = np.concatenate([cells.reference_right, cells.focal_right])
-    everyone, passed = float(n.sum()), float(right.sum())
-    if not 0 < passed < everyone:
-        return None
-    score = np.concatenate([cells.scores, cells.scores])
-    score = (score - float(n @ score) / everyone) / max(1.0, float(score.max() - score.min()))
-    group = np.repeat([0.0, 1.0], len(cells.scores))
-    design = np.stack([np.ones_like(score), score, group, score * group], axis=1)
-    share = passed / everyone
-    none = passed * math.log(share) + (everyone - passed) * math.log1p(-share)
-    beta, found = np.array([math.log(share / (1 - share))]), []
+    passed = [float(one.reference_right.sum() + one.focal_right.sum()) for one in items]
+    everyone = [float(one.reference.sum() + one.focal.sum()) for one in items]
+    places = [place for place, (some, of) in enumerate(zip(passed, everyone, strict=True)) if 0 < some < of]
+    found: list[Logistic | None] = [None] * len(items)
+    if not places:
+        return found
+    most = max(len(items[place].scores) for place in places)
+    n, right = np.zeros((len(places), 2 * most)), np.zeros((len(places), 2 * most))  # the cells of one group, then of the other
+    design = np.zeros((len(places), 2 * most, 4))
+    design[:, :, 0] = 1
+    for row, place in enumerate(places):
+        one = items[place]
+        middle = float((one.reference + one.focal) @ one.scores) / everyone[place]
+        for first, group, its in ((0, one.reference, one.reference_right), (most, one.focal, one.focal_right)):
+            cells = slice(first, first + len(one.scores))
+            n[row, cells], right[row, cells] = group, its
+            design[row, cells, 1] = (one.scores - middle) / max(1.0, float(one.scores[-1] - one.scores[0]))
+    design[:, most:, 2] = 1
+    design[:, most:, 3] = design[:, most:, 1]
+    share = np.array([passed[place] / everyone[place] for place in places])
+    none = n.sum(axis=1) * (share * np.log(share) + (1 - share) * np.log1p(-share))
+    beta, fits = special.logit(share)[:, None], []
     for terms in (2, 3, 4):  # each from where the smaller one ended
-        best, beta = _greatest(design[:, :terms], n, right, np.append(beta, 0.0))
-        found.append(best)
-    base, uniform, full = found
-    most = 1 - math.exp(2 * none / everyone)
-    # Nagelkerke 1991: Cox and Snell's share over the greatest that it can be.
-    shares = [(1 - math.exp(2 * (none - one) / everyone)) / most for one in (base, full)]
-    both = max(0.0, 2 * (full - base))
-    return Logistic(max(0.0, 2 * (uniform - base)), max(0.0, 2 * (full - uniform)), shares[1] - shares[0], float(special.chdtrc(2, both)))
+        best, beta = _greatest(design[:, :, :terms], n, right, np.pad(beta, ((0, 0), (0, 1))))
+        fits.append(best)
+    for row, place in enumerate(places):
+        empty, base, uniform, full = (float(one[row]) for one in (none, *fits))
+        # Nagelkerke 1991: Cox and Snell's share over the greatest that it can be.
+        top = 1 - math.exp(2 * empty / everyone[place])
+        shares = [(1 - math.exp(2 * (empty - one) / everyone[place])) / top for one in (base, full)]
+        both = max(0.0, 2 * (full - base))
+        found[place] = Logistic(
+            max(0.0, 2 * (uniform - base)), max(0.0, 2 * (full - uniform)), shares[1] - shares[0], float(special.chdtrc(2, both))
+        )
+    return found
 
 
 def groups_of(sheet: Sheet, column: str, reference: str, focal: str) -> tuple[Whole, Whole]:
@@ -219,8 +240,10 @@ def dif(sheet: Sheet, column: str, reference: str, focal: str, purify: bool = Fa
         seen.add(flagged)
     adjusted: Sequence[float | None] = benjamini_hochberg([p for _, p, *_ in tests])
     items = [
-        ItemDif(name, chi2, p, fair, odds, delta, se, ets_class(p, delta, se, rules), std_p_dif(one), logistic(one))
-        for name, one, (chi2, p, odds, delta, se), fair in zip(sheet.items, cells, tests, adjusted, strict=True)
+        ItemDif(name, chi2, p, fair, odds, delta, se, ets_class(p, delta, se, rules), std_p_dif(one), regression)
+        for name, one, (chi2, p, odds, delta, se), fair, regression in zip(
+            sheet.items, cells, tests, adjusted, logistic(cells), strict=True
+        )
     ]
     n_focal = int(of_focal.sum())
     n_reference = len(rows) - n_focal
