@@ -1,6 +1,9 @@
 """Rates that are known from past cases only: the chance is held to another way of working it out, and to what must be true of it."""
 
 import math
+import random
+import statistics
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -112,3 +115,35 @@ def test_a_chance_at_the_assurance_exactly_reaches_it():
 
 def test_the_bound_on_the_error_is_far_below_what_is_shown():
     assert rules.likely(412, with_cases(1), POLICY).bound < 1e-11
+
+
+def promised_and_true(policy: Policy, number: int) -> tuple[float, float] | None:
+    """Of the shortest list that is promised at the assurance what was promised, and its chance by the true rates, which are drawn from Beta(6, 4)."""
+    chance = random.Random(number)
+    rates = [chance.betavariate(6, 4) for _ in rules.SHARES]
+    of, told = (3, 8, 20)[number % 3], {}
+    for name, rate in zip(rules.SHARES, rates, strict=True):
+        did = sum(chance.random() < rate for _ in range(of))
+        told |= {f"{name}_did": did, f"{name}_of": of}
+        of = did
+    vacancies, most = chance.randint(1, 2), 30
+    likely = rules.likely(most, Inputs.of({"vacancies_now": vacancies, "vacancies_expected": 0, **told}), policy)
+    passers = next((n for n, value in enumerate(likely._values) if value >= policy.assurance), None)
+    if passers is None:
+        return None
+    share = math.prod(rates)
+    return likely._values[passers], 1 - sum(math.comb(passers, h) * share**h * (1 - share) ** (passers - h) for h in range(vacancies))
+
+
+def test_where_true_rates_are_drawn_from_the_prior_lists_suffice_as_often_as_promised():
+    """And oftener where the prior thinks worse of the rates than they are."""
+    found = []
+    for prior in ((6, 4), (4, 6)):
+        policy = replace(POLICY, prior_did=Decimal(prior[0]), prior_not=Decimal(prior[1]))
+        pairs = [pair for number in range(800) if (pair := promised_and_true(policy, number))]
+        gaps = [true - promised for promised, true in pairs]
+        found.append((len(pairs), statistics.fmean(gaps), statistics.stdev(gaps) / math.sqrt(len(pairs))))
+    (kept, gap, error), (_, wrong, wrong_error) = found
+    assert kept > 700
+    assert abs(gap) < 2.5 * error < 0.01
+    assert wrong > 5 * wrong_error
