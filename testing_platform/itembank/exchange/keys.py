@@ -161,6 +161,11 @@ def _ruled_multiple(question: Question, score: Score, uses_mapping: bool) -> Key
         if (moved := moved_by(weights, scores)) is not None:
             key = mapped(Question(question.options, False, question.limit, question.correct, weights))
             return Key(key.correct, key.mapping, moved)
+    least = min(best, key=len)
+    others = {found for answer, found in scores.items() if answer and not least <= answer}
+    if least and len(others) <= 1 and best == [answer for answer in scores if least <= answer]:
+        # Who writes what has to be there, and not what may not, wants just that.
+        return Key(_agree(question, in_order(question, least)), notes=(tell("more-accepted"),))
     raise Unfit(tell("scored-otherwise"))
 
 

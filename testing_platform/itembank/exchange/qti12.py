@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal, DecimalException
 from html import escape
+from itertools import takewhile
 from typing import Any
 
 from testing_platform.itembank.exchange import keys
@@ -36,6 +37,9 @@ KINDS: dict[str, Kind] = {
     "cc multiple choice v0p1": "single",
     "multiple choice": "single",
     "either or": "single",
+    "yes no": "single",
+    # As ATutor writes it.
+    "cc mutliple choice v0p1": "single",
     "true false question": "truefalse",
     "cc true false v0p1": "truefalse",
     "true false": "truefalse",
@@ -44,6 +48,7 @@ KINDS: dict[str, Kind] = {
     "multiple answer": "multiple",
     "multiple response": "multiple",
     "multi select": "multiple",
+    "multiple correct answer": "multiple",
 }
 # What the standard itself calls an answer that names options: it leaves open how many.
 BY_IDENTIFIER = "logical identifier"
@@ -265,7 +270,7 @@ class Scoring:
         self.maximum = next((found for element in declared if (found := number(element.get("maxvalue"))) is not None), None)
         self.defaults = {variable_of(element): number(element.get("defaultval")) or Decimal(0) for element in declared}
         self.variable = self.score_variable(processing)
-        self.conditions = list(children(processing, "respcondition"))
+        self.conditions = self.in_turn(list(children(processing, "respcondition")))
         # The standard stops at the first condition that holds. Makers who only ever add, and never say when to go on, mean all of them.
         adds = all((element.get("action") or "Set").lower() == "add" for element in descendants(processing, "setvar"))
         self.sums_up = adds and not any(condition.get("continue") for condition in self.conditions)
@@ -273,6 +278,14 @@ class Scoring:
             return self.graded(question) or keys.ruled(question, self.score, uses_mapping=False)
         except DecimalException as problem:
             raise Unfit(tell("rules-numbers")) from problem
+
+    def in_turn(self, conditions: list[ET.Element]) -> list[ET.Element]:
+        """A bare `other` that stands first is for what none of those after it is met by."""
+        first = [*takewhile(is_bare_other, conditions)]
+        rest = conditions[len(first) :]
+        ours = [at for at, condition in enumerate(rest, 1) if any(test.get("respident") == self.response for test in condition.iter())]
+        after = max(ours, default=0)
+        return [*rest[:after], *first, *rest[after:]]
 
     def score_variable(self, processing: ET.Element) -> str:
         names = list(dict.fromkeys(variable_of(element) for element in descendants(processing, "setvar")))
@@ -371,6 +384,11 @@ class Scoring:
 
     def general_feedback(self) -> Iterator[ET.Element]:
         return (found for found in children(self.item, "itemfeedback") if (found.get("ident") or "") == "general_fb")
+
+
+def is_bare_other(condition: ET.Element) -> bool:
+    tests = child(condition, "conditionvar")
+    return tests is not None and len(tests) > 0 and all(local(test.tag) == "other" for test in tests)
 
 
 def variable_of(setting: ET.Element) -> str:

@@ -33,6 +33,7 @@ SENTENCES = {
     "no-key-options-alike": N_("has no key: by its rules no option earns more than another"),
     "no-key-answers-alike": N_("has no key: by its rules no answer earns more than another"),
     "penalty-dropped": N_("a wrong answer earned %(points)s there and earns nothing here"),
+    "more-accepted": N_("the key with further options beside it earned the whole there as well, and earns nothing here"),
     "scored-otherwise": N_("is scored by rules that are neither all-or-nothing nor a sum of weights"),
     "weights-moved": N_("its weights counted %(times)s times there, from a start of %(start)s"),
     "no-key-line": N_("has no key: the line ANSWER: is missing"),

@@ -75,7 +75,7 @@ def test_canvas_and_common_cartridge(tmp_path, made, kind, key):
         (canvas("multiple_choice_question", THREE, ""), "has no key"),
         (canvas("multiple_choice_question", THREE, gives(equal("nobody"))), "has no key"),
         (canvas("multiple_choice_question", THREE, gives("<vargt respident='response1'>3</vargt>")), "vargt"),
-        (canvas("multiple_answers_question", THREE, gives(f"<and>{equal('7001')}{equal('7003')}</and>"), "Multiple"), "neither all-or-nothing"),
+        (canvas("multiple_answers_question", THREE, gives(f"<and>{equal('7001')}{equal('7003')}</and>") + gives(equal("7001"), "30"), "Multiple"), "neither all-or-nothing"),
         (canvas("multiple_choice_question", TWO, gives(equal("7001")), stem='<img src="$IMS-CC-FILEBASE$/gone.png">'), "did not come along"),
     ],
 )  # fmt: skip
@@ -161,6 +161,34 @@ def test_ilias_scores_what_is_left_open_and_shows_pictures_by_their_labels(tmp_p
     (found,) = all_of(package(tmp_path / "pool.zip", {"1_qti.xml": BARE + interop(made), "objects/7/a.png": png()}))
     assert (found.kind, found.correct, found.mapping.entries) == ("multiple", ("7001",), {"7001": 2, "7002": -2})
     assert (found.assets[0].alt, found.stem.count("<img")) == ("sign", 1)
+
+
+ELSE = gives("<other/>", "0")
+
+
+@pytest.mark.parametrize(
+    ("made", "key"),
+    [
+        (canvas("multiple_choice_question", THREE, ELSE + gives(equal("7002"))), ["7002"]),
+        (
+            canvas("multiple_answers_question", THREE, ELSE + gives(BOTH) + gives('<varequal respident="7001"/>', "0"), "Multiple"),
+            ["7001", "7003"],
+        ),
+        (canvas("cc.mutliple_choice.v0p1", THREE, gives(equal("7002")), label="cc_profile"), ["7002"]),
+        (canvas("Yes_No", TWO, gives(equal("7002")), label="qmd_questiontype"), ["7002"]),
+    ],
+    ids=["else first", "else first, and a maker's own rules last", "misspelled by its maker", "yes or no"],
+)
+def test_keys_of_makers_with_ways_of_their_own(tmp_path, made, key):
+    assert outcome(one(tmp_path, interop(made)))["key"] == key
+
+
+@pytest.mark.parametrize("together", ["{}{}", "<and>{}{}</and>"])
+def test_options_that_have_to_be_there_are_the_key_where_nothing_is_said_of_others(tmp_path, together):
+    made = canvas("multiple_answers_question", THREE, gives(together.format(equal("7001"), equal("7003"))), "Multiple")
+    found = outcome(one(tmp_path, interop(made)))
+    assert (found["key"], found["mapping"]) == (["7001", "7003"], None)
+    assert "further options beside it" in found["notes"][0]
 
 
 def test_what_else_stands_for_no_condition_met_before(tmp_path):
