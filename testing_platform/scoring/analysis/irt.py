@@ -2,14 +2,15 @@
 
 P(right) = c + (1 - c) / (1 + exp(-a (theta - b))) with theta normal(0, 1). Bock & Aitkin's EM (1981) on equally spaced points. Inside, an item has the
 slope a and the intercept d = -a b, with which the likelihood of one and two parameters is that of an exponential family: the E-step then
-needs of each candidate the sum of the slopes of the items right, and the M-step the expected sum of theta of who has the item right.
+needs of each candidate the sum of the slopes of the items right, and the M-step the expected sum of theta of who has the item right. All that is asked
+of a posterior is a smooth function of that one sum, and is read from a table over it.
 
 Two things save steps. Where no prior stands on slopes, the mean and the variance of theta are estimated in each M-step and given to the items (Liu, Rubin & Wu 1998,
 parameter-expanded EM). And steps are extrapolated (Varadhan & Roland 2008, SQUAREM), unless the likelihood falls.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -19,11 +20,12 @@ import numpy.typing as npt
 from scipy import special
 
 from testing_platform.scoring.analysis.refusals import CannotSay
-from testing_platform.scoring.analysis.sheets import Bytes, Floats, Sheet
+from testing_platform.scoring.analysis.sheets import Bytes, Floats, Sheet, Whole
 
 BLOCK = 4096
 SMALL = 400_000  # answers up to which all is worked out in 64 bits; above, the E-step takes 32 and the final likelihood 64
 FIRST = 10_000  # of more candidates than twice so many, every k-th is fitted first, as a start
+KNOTS = 2048  # of the table that stands for the posteriors of one and two parameters; cubic between them, it is off by less than 1e-9 of a candidate's logarithm
 CHANCE = 0.25  # of an item whose options are not known: four of them
 
 Real = npt.NDArray[np.floating[Any]]
@@ -150,6 +152,41 @@ def _posterior(block: Real, items: Items, grid: Grid) -> tuple[Real, Floats]:
 
 
 @dataclass(frozen=True)
+class Table:
+    """The posterior of theta over the sum of the slopes of the items right: with one or two parameters it depends on nothing else.
+
+    At each knot the logarithm of the likelihood less the intercepts of the items right, and the weights of the points.
+    """
+
+    first: float
+    apart: float
+    log_size: Floats
+    weights: Floats
+
+    def between(self, sums: Floats) -> tuple[Whole, Floats]:
+        """For each sum the first of the four knots round it, and how much each of them counts (Lagrange's cubic)."""
+        place = (sums - self.first) / self.apart
+        at = np.clip(place.astype(np.int64) - 1, 0, KNOTS - 4)
+        u = place - at
+        counts = np.stack(
+            [(u - 1) * (u - 2) * (3 - u) / 6, u * (u - 2) * (u - 3) / 2, u * (u - 1) * (3 - u) / 2, u * (u - 1) * (u - 2) / 6]
+        )
+        return at, counts
+
+
+def table_of(items: Items, grid: Grid) -> Table:
+    low, high = float(np.minimum(items.a, 0).sum()), float(np.maximum(items.a, 0).sum())
+    apart = (high - low) / (KNOTS - 4) or 1.0
+    first = low - 1.5 * apart
+    line = np.multiply.outer(first + apart * np.arange(KNOTS), grid.theta)
+    line += grid.log_weight - np.logaddexp(0, items.a[:, None] * grid.theta + items.d[:, None]).sum(axis=0)
+    top = line.max(axis=1)
+    line = np.exp(line - top[:, None])
+    size = line.sum(axis=1)
+    return Table(first, apart, top + np.log(size), line / size[:, None])
+
+
+@dataclass(frozen=True)
 class Expected:
     """What the M-step needs: people at each point, and of who has the item right the number and the sum of theta, or (three parameters) how many at each point."""
 
@@ -160,27 +197,42 @@ class Expected:
     right_at: Floats | None
 
 
+def _tabled(blocks: Iterable[tuple[Real, Floats | None]], items: Items, grid: Grid, right: Floats) -> Expected:
+    """As `expected`, for one and two parameters."""
+    table = table_of(items, grid)
+    theta = table.weights @ grid.theta
+    theta_right, knots = np.zeros(len(items.a)), np.zeros(KNOTS)
+    for block, count in blocks:
+        at, counts = table.between((block @ items.a.astype(block.dtype)).astype(float))
+        if count is not None:
+            counts *= count
+        mean = np.zeros(len(block))
+        for step, share in enumerate(counts):
+            knots += np.bincount(at + step, share, KNOTS)
+            mean += share * theta[at + step]
+        theta_right += mean.astype(block.dtype) @ block
+    return Expected(float(knots @ table.log_size + right @ items.d), knots @ table.weights, right, theta_right, None)
+
+
 def expected(answers: Answers, items: Items, grid: Grid, right: Floats) -> Expected:
+    if items.g is None:
+        return _tabled(answers.blocks(), items, grid, right)
     whole, people = 0.0, np.zeros(len(grid.theta))
-    theta_right = np.zeros(len(items.a))
-    right_at = None if items.g is None else np.zeros((len(items.a), len(grid.theta)))
-    kind = answers.kind
-    theta = grid.theta.astype(kind)
+    right_at = np.zeros((len(items.a), len(grid.theta)))
     for block, count in answers.blocks():
         weights, logs = _posterior(block, items, grid)
         if count is not None:
             weights *= count[:, None]
         whole += float(logs.sum() if count is None else logs @ count)
-        people += np.ones(len(block), kind) @ weights
-        if right_at is None:
-            theta_right += (weights @ theta) @ block
-        else:
-            right_at += block.T @ weights
-    return Expected(whole, people, right, theta_right, right_at)
+        people += np.ones(len(block), block.dtype) @ weights
+        right_at += block.T @ weights
+    return Expected(whole, people, right, right_at @ grid.theta, right_at)
 
 
 def log_likelihood(answers: Answers, items: Items, grid: Grid) -> float:
     """In 64 bits."""
+    if items.g is None:
+        return _tabled(((block.astype(float), count) for block, count in answers.blocks()), items, grid, answers.sums()).log_likelihood
     whole = 0.0
     for block, count in answers.blocks():
         logs = _posterior(block.astype(float), items, grid)[1]
@@ -420,24 +472,29 @@ def calibrate(right: Bytes, names: tuple[str, ...], model: Model, chance: Floats
 
 def _information(answers: Answers, items: Items, grid: Grid) -> Floats:
     """The observed information of slopes and intercepts (Louis 1982): that of the complete data less what the posteriors of theta leave open."""
-    kind, count = answers.kind, len(items.a)
-    chance = items.right(grid.theta)
-    curves = np.concatenate([grid.theta * chance, chance])  # theta P, then P
-    three = np.concatenate([grid.theta * curves[:count], curves]).T.astype(kind)  # theta² P before them
-    theta = grid.theta.astype(kind)
-    people = np.zeros(len(grid.theta))
-    squares, crossed, own = np.zeros((2 * count, 2 * count)), np.zeros((count, 2 * count)), np.zeros((count, count))
+    count, theta, table = len(items.a), grid.theta, table_of(items, grid)
+    chance = items.right(theta)
+    curves = np.concatenate([theta * chance, chance])  # theta P, then P
+    means = table.weights @ np.concatenate([theta * curves[:count], curves]).T  # theta² P before them
+    with_theta, plain = means[:, : 2 * count], means[:, count:]
+    mean = table.weights @ theta
+    spread = table.weights @ theta**2 - mean**2
+    knots, right_at, own = np.zeros(KNOTS), np.zeros((KNOTS, count)), np.zeros((count, count))
     for block, weight in answers.blocks():
-        posterior = _posterior(block, items, grid)[0]
-        means = posterior @ three
-        with_theta, plain = means[:, : 2 * count], means[:, count:]
-        mean = posterior @ theta
-        spread = posterior @ theta**2 - mean**2
-        times = np.ones(len(block), kind) if weight is None else weight
-        people += times @ posterior
-        squares += (plain * times[:, None]).T @ plain
-        crossed += (block * times[:, None]).T @ (with_theta - mean[:, None] * plain)
-        own += (block * (times * spread)[:, None]).T @ block
+        at, counts = table.between((block @ items.a.astype(block.dtype)).astype(float))
+        if weight is not None:
+            counts *= weight
+        order = np.argsort(at)
+        ordered, (there, starts) = block[order], np.unique(at[order], return_index=True)
+        wide = np.zeros(len(block))
+        for step, share in enumerate(counts):
+            knots += np.bincount(at + step, share, KNOTS)
+            right_at[there + step] += np.add.reduceat(ordered * share[order, None].astype(block.dtype), starts, axis=0)
+            wide += share * spread[at + step]
+        own += (block * wide[:, None].astype(block.dtype)).T @ block
+    people = knots @ table.weights
+    squares = (plain * knots[:, None]).T @ plain
+    crossed = right_at.T @ (with_theta - mean[:, None] * plain)
     missing = (curves * people) @ curves.T - squares
     missing[:count] -= crossed
     missing[:, :count] -= crossed.T

@@ -162,3 +162,16 @@ def test_the_command_prints_one_document_with_the_names_of_its_contract(command,
     assert {"item", "a", "b", "c", "se_a", "se_b"} <= document["items"][0].keys()
     assert "-2466.93" in command(*words, "1pl").output
     command(*words, "4pl", code=2)
+
+
+@pytest.mark.parametrize(("items", "steep"), [(4, 1.0), (60, 1.0), (60, 5.0)])
+def test_the_table_says_what_the_posteriors_say_one_by_one(items, steep):
+    chance = np.random.default_rng(items)
+    right = drawn(400, items, 2)[0]
+    held = irt.Items(np.append(chance.lognormal(0, 0.4, items - 2), (-0.7, steep)), chance.standard_normal(items))
+    grid = irt.grid_of(61, 6.0)
+    weights, logs = irt._posterior(right.astype(float), held, grid)
+    found = irt.expected(irt.Answers(right, None), held, grid, right.sum(axis=0))
+    assert found.log_likelihood == pytest.approx(logs.sum(), abs=1e-7)
+    assert found.people == pytest.approx(weights.sum(axis=0), abs=1e-6)
+    assert found.theta_right == pytest.approx((weights @ grid.theta) @ right, abs=1e-6)
