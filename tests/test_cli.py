@@ -1,8 +1,11 @@
 """The one command: JSON on standard output, 0 for success, 1 for a refusal with a sentence, 2 for a wrong usage."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import click
 import pytest
 from sqlalchemy import select
 
@@ -174,3 +177,12 @@ def test_the_demo_opens_its_doors_on_no_installation_s_database(run, own_setting
 def test_help_and_version_are_no_errors(run):
     assert "audit" in run("-h").stdout
     assert "version" in run("--version").stdout
+
+
+def test_the_analyses_on_files_start_without_the_database_and_its_pages():
+    """They are tried on any machine, and what is in memory before they work is most of what they need."""
+    script = "import sys, testing_platform.cli, testing_platform.scoring.analysis.fit; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    assert "scipy.special" in loaded
+    assert not {"sqlalchemy", "flask", "scipy.stats", "testing_platform.models"} & set(loaded)
+    assert {"forms", "items"} <= set(cli.main.list_commands(click.Context(cli.main)))
