@@ -298,16 +298,16 @@ def _front() -> Check:
 
 
 @main.command()
-@click.argument("name", type=click.Choice(["answers", "live", "vision", "assemble", "calibrate", "analyze", "hiring", "search"]))
+@click.argument("name", type=click.Choice(["answers", "live", "vision", "assemble", "calibrate", "analyze", "hiring", "search", "import"]))
 @click.option("--json", "as_json", is_flag=True)
 @click.option("--quick", is_flag=True, help="Short runs, to see that it works; not for figures.")
 @click.option(
-    "--database", type=click.Choice(["sqlite", "postgres"]), help="For answers and search; postgres: a private server of its own."
+    "--database", type=click.Choice(["sqlite", "postgres"]), help="For answers, search and import; postgres: a private server of its own."
 )
 def bench(name: str, as_json: bool, quick: bool, database: str | None) -> None:
     """Measure against a limit taken in the same run."""
-    if database and name not in ("answers", "search"):
-        raise click.UsageError("--database is for answers and search alone")
+    if database and name not in ("answers", "search", "import"):
+        raise click.UsageError("--database is for answers, search and import alone")
     script = assets.folder("benchmarks") / f"bench_{name}.py"
     given = [*(["--json"] if as_json else []), *(["--quick"] if quick else []), *(["--database", database] if database else [])]
     sys.exit(subprocess.run([sys.executable, str(script), *given]).returncode)
