@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from testing_platform.itembank.exchange import keys, markup
 from testing_platform.itembank.exchange.drafts import Choice, Draft, Skip, Unfit
 from testing_platform.itembank.exchange.qti import Reading
-from testing_platform.itembank.exchange.safety import LIMITS, says_something
+from testing_platform.itembank.exchange.safety import LIMITS, says_something, words
 from testing_platform.itembank.exchange.sentences import tell
 
 FORMAT = "aiken"
@@ -14,7 +14,8 @@ OPTION = re.compile(r"\A\s*([A-Za-z])[.)](.*)\Z")
 ANSWER = re.compile(r"\A\s*ANSWERS?\s*:(.*)\Z", re.IGNORECASE)
 # Not Aiken's own, but widely written: why the answer is right, in the lines below it.
 EXPLANATION = re.compile(r"\A\s*(?:EXPLANATION|RATIONALE|FEEDBACK)\s*:(.*)\Z", re.IGNORECASE)
-LOOKS_LIKE = re.compile(r"^[ \t]*ANSWERS?[ \t]*:[ \t]*[A-Za-z][ \t]*$", re.IGNORECASE | re.MULTILINE)
+# One letter, with what may follow it: the option's text, or further letters.
+LOOKS_LIKE = re.compile(r"^[ \t]*ANSWERS?[ \t]*:[ \t]*[A-Za-z](?:[ \t]*$|[.)]|[ \t]*[,;&][ \t]*[A-Za-z]\b)", re.IGNORECASE | re.MULTILINE)
 
 
 def pieces(text: str) -> Iterator[list[str]]:
@@ -83,7 +84,11 @@ def read_question(piece: list[str], identifier: str, name: str, reading: Reading
     if empty := next((choice.identifier for choice in choices if not says_something(choice.html)), None):
         raise Unfit(tell("option-empty", option=empty))
     known = [choice.identifier for choice in choices]
+    told = [written(choice.identifier, choice.html) for choice in choices]
     given = answer[1].strip().rstrip(".)").strip()
+    if (said := OPTION.match(given)) and written(said[1], cleaner.clean(markup.inline(said[2].strip()))) in told:
+        # The option is written out once more.
+        given = said[1]
     key = next((letter for letter in known if letter.upper() == given.upper()), given)
     keys.check(keys.Question(tuple(known), single=True))
     if len(given) != 1:
@@ -101,3 +106,8 @@ def read_question(piece: list[str], identifier: str, name: str, reading: Reading
         rationale=" ".join(EXPLANATION.sub(r"\1", line).strip() for line in piece[at + 1 :]),
         position=position,
     )
+
+
+def written(letter: str, html: str) -> tuple[str, str]:
+    """An option as it may be written twice, in large letters or small."""
+    return letter.casefold(), words(html).casefold()

@@ -67,7 +67,9 @@ class Rules:
         found = self.outcomes.get(self.score_name)
         if isinstance(found, Unknown):
             raise Unfit(found.reason)
-        return found if isinstance(found, Decimal) else Decimal(0)
+        # A number that a maker calls a string.
+        value = number(found) if isinstance(found, str) else found
+        return value if isinstance(value, Decimal) else Decimal(0)
 
     def step(self) -> None:
         self.steps += 1

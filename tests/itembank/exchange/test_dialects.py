@@ -409,6 +409,16 @@ def test_aiken_takes_the_good_and_names_what_is_wrong_with_the_rest(tmp_path):
     assert ["1 option" in found[2].reason, "ANSWER" in found[3].reason, "names D" in found[4].reason] == [True, True, True]
 
 
+@pytest.mark.parametrize(
+    ("answer", "key"),
+    [("B. Two", ["B"]), ("b) two", ["B"]), ("B) Two", ["B"]), ("B. Three", None), ("A, B", None)],
+)
+def test_an_aiken_answer_that_says_more_than_a_letter(tmp_path, answer, key):
+    found = outcome(one(tmp_path, f"How many?\nA) One\nB) Two\nANSWER: {answer}\n", "q.txt"))
+    assert (found["format"], found["key"]) == ("aiken", key)
+    assert key or f"no key that can be read: ANSWER: {answer}" in found["reason"]
+
+
 def test_an_explanation_below_an_answer_belongs_to_it(tmp_path):
     text = "Who?\na) Ann\nb) Ben\nAnswer: b\n\nExplanation: Ben was\nfirst.\n\nAnd who now?\na) Ann\nb) Ben\nAnswer: a\n"
     first, second = all_of(written(tmp_path, "bank.txt", text))

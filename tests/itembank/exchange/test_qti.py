@@ -92,6 +92,8 @@ def template(address):
         # A mapping beside a correct response and no rules: kept where both say the same.
         (item(rules="", mapping=mapping(B=1, A="-0.5")), "single", "B", {"B": "1", "A": "-0.5"}),
         (item(rules="", mapping=mapping(A=0, B=0)), "single", "B", None),
+        (item(rules=rules(when(CORRECT, setting('<baseValue baseType="string">1.0</baseValue>')))), "single", "B", None),
+        (item(cardinality="multiple", most="0", correct=("A", "B"), rules=rules(when('<contains><variable identifier="RESPONSE"/><correct identifier="RESPONSE"/></contains>', ONE))), "multiple", "A B", None),
     ],
 )  # fmt: skip
 def test_the_key_is_what_the_scoring_comes_to(tmp_path, made, kind, key, weights):
