@@ -309,7 +309,7 @@ class Row:
 
 def basis_of(appointment: Appointment) -> str:
     """Who was not found to be promotional competes on the open list (R43)."""
-    return "promotional" if appointment.basis == "promotional" else "open"
+    return "promotional" if (appointment.basis or "").lower() == "promotional" else "open"
 
 
 def functional_note(settings: dict[str, Any]) -> str:

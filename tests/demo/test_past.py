@@ -359,7 +359,9 @@ def test_nobody_took_both_and_the_earlier_one_is_decided_and_over(session, admin
     assert 0.4 < outcomes["PASS"] / outcomes.total() < 0.9
     assert scoring.differences(session, decision) == []
     assert not results.letters_due(session)
-    assert {row.standing for row in results.rows(session, before, decision)} == {results.Standing.SENT}
+    rows = results.rows(session, before, decision)
+    assert {row.standing for row in rows} == {results.Standing.SENT}
+    assert {row.basis for row in rows} == {"promotional", "open"}
 
 
 def test_the_make_up_date_is_scored_and_waits_to_be_equated_with_the_first(session, administration):

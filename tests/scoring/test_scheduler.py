@@ -44,7 +44,7 @@ def world(db):
         where = make.place(session)
         people = {}
         for name, right, booking in (
-            ("Ada Ash", 6, {"settings": {"time_multiplier": "1.5"}, "basis": "promotional"}),
+            ("Ada Ash", 6, {"settings": {"time_multiplier": "1.5"}, "basis": "PROMOTIONAL"}),
             ("Ben Birch", 4, {}),
             ("Cy Cedar", 1, {}),
         ):
@@ -98,9 +98,9 @@ def result_page(db, visit, world, name):
 SAYS_WHO = re.compile(r"\bPASS\b|\bFAIL\b|[Yy]ou passed|did not pass|[Aa]prob(ó|aste)|people passed|person passed|See my result")
 
 
-# What differs at each look: the figures of the machine, the tokens of forms, how much room the disk has, and the version of a file that somebody just works on.
+# What differs at each look: the figures of the machine, the tokens and keys of forms, how much room the disk has, and the version of a file that somebody just works on.
 MACHINE = "/operator/"
-HIDDEN = re.compile(r'[\w-]{20,}\.[\w-]{6}\.[\w-]{27}|(?<="free_bytes":)\d+|(?<=\?v=)\w+')
+HIDDEN = re.compile(r'[\w-]{20,}\.[\w-]{6}\.[\w-]{27}|(?<="free_bytes":)\d+|(?<=\?v=)\w+|(?<=name="key" value=")\w+')
 
 
 def everything(app, db, visit, world, without=()):
