@@ -23,7 +23,7 @@ from testing_platform.notices.models import Notice
 from testing_platform.scoring import dates, interviews, notices
 from testing_platform.scoring.interviews import Plan, Slot
 from testing_platform.scoring.models import InterviewInvitation, InterviewPlan, PassingScoreDecision, QualifyingResult
-from testing_platform.scoring.rules import Change
+from testing_platform.scoring.rules import Change, list_of
 from testing_platform.settings import Settings
 
 
@@ -307,11 +307,6 @@ class Row:
         return Standing.SENT if self.notice.state == "sent" else Standing.WAITING
 
 
-def basis_of(appointment: Appointment) -> str:
-    """Who was not found to be promotional competes on the open list (R43)."""
-    return "promotional" if (appointment.basis or "").lower() == "promotional" else "open"
-
-
 def functional_note(settings: dict[str, Any]) -> str:
     """What an approved accommodation changes, in words, and never why: "extra time 1.5; text size large"."""
     said = []
@@ -359,7 +354,7 @@ def rows(session: Session, administration: Administration, decision: PassingScor
                 attempt_id=attempt_id,
                 result=results.get(attempt_id),
                 person=person,
-                basis=basis_of(appointment),
+                basis=list_of(appointment.basis),
                 note=functional_note(appointment.settings),
                 language=person.locale or "en",
                 invitation=invitation,

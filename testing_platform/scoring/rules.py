@@ -7,7 +7,7 @@ probability is compared with its limit by multiplying out.
 import math
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from enum import StrEnum
 from fractions import Fraction
@@ -308,6 +308,9 @@ SOURCES = {
 # Each rate as (how many did, of how many) in the bulletin's rows of past administrations.
 PAST = {"attend": ("attended", "passed"), "reach": ("reached", "attended"), "appointed": ("appointed", "offered")}
 SHARES = tuple(PAST)
+# What supply can be told apart by. A language that positions need is not among it: the record has the language of mails alone.
+STREAMS = ("list",)
+LISTS = ("promotional", "open")
 FROM_BULLETIN = {"horizon_months": "vacancy_horizon_months", "reference_percent": "reference_percent"}
 
 
@@ -337,6 +340,9 @@ class Policy:
     sources: Mapping[str, str] = field(default_factory=lambda: dict(SOURCES))
     # Of the rates that come from past administrations, and are not stated by the bulletin itself.
     cases: Mapping[str, Cases] = field(default_factory=dict)
+    # By what supply is shown apart; nothing, unless the bulletin's policy names it, with who allowed it in `streams_source`.
+    streams: tuple[str, ...] = ()
+    streams_source: str = ""
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Policy":
@@ -369,7 +375,10 @@ class Policy:
                 values[name] = int(said) if isinstance(default, int) else _decimal(name, said)
                 sources[name] = str(settings.get("source") or sources[name])
                 cases.pop(name, None)
-        return cls(**values, sources=sources, cases=cases)
+        shown, allowed_by = tuple(settings.get("streams", ())), str(settings.get("streams_source", "")).strip()
+        if not set(shown) <= set(STREAMS) or (shown and not allowed_by):
+            raise FaultyInputs(name="streams", value=" ".join(map(str, shown))[:40], why="no-such-stream" if allowed_by else "no-source")
+        return cls(**values, sources=sources, cases=cases, streams=shown, streams_source=allowed_by)
 
     def numbers(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in SOURCES}
@@ -719,6 +728,32 @@ class Choice:
     def taken(self) -> int:
         """All whom the cut is chosen for."""
         return sum(self.supply) + self.fixed
+
+
+def list_of(basis: str | None) -> str:
+    """Who was not found to be promotional competes on the open list (R43)."""
+    return "promotional" if (basis or "").lower() == "promotional" else "open"
+
+
+@dataclass(frozen=True)
+class Streams:
+    """How many of each list have each raw score; none of it (`counts` empty) where a list is too small to be shown."""
+
+    counts: Mapping[str, Sequence[int]]
+    source: str
+
+    def told(self) -> dict[str, Any]:
+        return {"counts": {name: list(counts) for name, counts in self.counts.items()}, "source": self.source}
+
+    def rows(self, inputs: Inputs, policy: Policy) -> dict[str, list[Row]]:
+        """At each cut what follows for each list alone, at the one cut and the one set of rates; who is listed already is of the whole."""
+        return {name: choose(counts, replace(inputs, listed=0), policy).rows for name, counts in self.counts.items()}
+
+
+def streams(counts: Mapping[str, Sequence[int]], policy: Policy) -> Streams:
+    """With fewer than `small_group` on one list nothing is told of the other either: the whole less it would say as much."""
+    small = any(sum(of) < policy.small_group for of in counts.values())
+    return Streams({} if small else counts, policy.streams_source)
 
 
 def choose(counts: Sequence[int], inputs: Inputs, policy: Policy, supply: Sequence[int] | None = None, fixed: int = 0) -> Choice:

@@ -24,7 +24,7 @@ from testing_platform.examinations.models import Administration, Appointment, Te
 from testing_platform.examinations.rules import Window
 from testing_platform.itembank import form_queries, forms
 from testing_platform.itembank.models import FormSlot, ItemVersion
-from testing_platform.scoring import countersign, equated, rules, scenarios, together
+from testing_platform.scoring import countersign, equated, rules, scenarios, streams, together
 from testing_platform.scoring.impact_rules import NotCountersigned
 from testing_platform.scoring.models import (
     Key,
@@ -630,11 +630,14 @@ class Weighed:
     choice: rules.Choice
     lines: rules.Lines
     counted: together.Together | None = None
+    streams: rules.Streams | None = None
 
     def told(self, inputs: rules.Inputs, policy: rules.Policy) -> dict[str, Any]:
         """As it is stored with a decision."""
         stats = self.choice.statistics
         also = {"together": self.counted.told()} if self.counted else {}
+        if self.streams:
+            also["streams"] = self.streams.told()
         return also | {
             "inputs": inputs.told(),
             "policy": {name: {"value": str(value), "source": policy.sources[name]} for name, value in policy.numbers().items()},
@@ -683,7 +686,13 @@ def policy_at(decision: PassingScoreDecision) -> rules.Policy:
     """The policy as it was when the decision was proposed."""
     said = decision.inputs["policy"]
     found = rules.Policy.of({rules.FROM_BULLETIN.get(name, name): entry["value"] for name, entry in said.items()})
-    return replace(found, sources={name: entry["source"] for name, entry in said.items()})
+    apart = decision.inputs.get("streams")
+    return replace(
+        found,
+        sources={name: entry["source"] for name, entry in said.items()},
+        streams=rules.STREAMS if apart else (),
+        streams_source=apart["source"] if apart else "",
+    )
 
 
 def weigh(
@@ -699,7 +708,9 @@ def weigh(
     options = {slot: version.choices.answers for slot, version in versions_of(session, administration).items()}
     joined = counted.joined if counted else None
     choice = rules.choose(counts, inputs, policy, joined.supply, joined.fixed) if joined else rules.choose(counts, inputs, policy)
-    return Weighed(choice, rules.lines(entries_of(found.key), options, policy, found.maximum), counted)
+    return Weighed(
+        choice, rules.lines(entries_of(found.key), options, policy, found.maximum), counted, streams.supply(session, found, policy)
+    )
 
 
 def others(session: Session, administration: Administration, found: ScoreRun, policy: rules.Policy, now: datetime) -> list[together.Other]:

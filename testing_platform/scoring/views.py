@@ -450,6 +450,7 @@ def _chooser(one: Administration, said: Any, problem: errors.Refusal | None = No
         problem=problem.facts | {"code": problem.code} if problem else {},
         below=rules.below(at, weighed.lines, inputs),
         judged=panel,
+        **_streams(weighed, inputs, policy),
         sent_back=back,
         names=queries.names(g.session, {back.withdrawn_by_id}) if back else {},
         equated=carried,
@@ -522,6 +523,10 @@ def _compared(kept: list[Scenario], policy: rules.Policy) -> list[dict[str, Any]
             }
         )
     return found
+
+
+def _streams(weighed: service.Weighed, inputs: rules.Inputs, policy: rules.Policy) -> dict[str, Any]:
+    return {"streams": weighed.streams, "stream_rows": weighed.streams.rows(inputs, policy) if weighed.streams else {}}
 
 
 def _query(inputs: rules.Inputs) -> dict[str, Any]:
@@ -656,6 +661,7 @@ def _decided(one: Administration, found: PassingScoreDecision) -> dict[str, Any]
         "differences": service.differences(g.session, found),
         "names": queries.names(g.session, people),
         "countersigned": countersign.told(g.session, found),
+        **_streams(weighed, inputs, policy),
         "digest": service.decision_digest(found),
         "equated": found.inputs.get("equated"),
         "alternatives": [

@@ -74,6 +74,8 @@ export function mount(root) {
     here: row.querySelector('[data-cell="here"]'),
     passers: [...row.querySelectorAll("[data-passers]")],
   }));
+  const streams = data.streams ? JSON.parse(data.streams) : {};
+  const streamRows = [...root.querySelectorAll("tr[data-streams]")].map((row) => ({ row, cells: [...row.querySelectorAll("[data-stream]")] }));
   let latest = null;
   let shownCut = null;
   // What takes an integral is the server's, and stands for the cut that it was asked for.
@@ -278,15 +280,35 @@ export function mount(root) {
         ].filter(Boolean),
       );
     }
+    byList(said);
     if (shownCut !== said.cut) {
       // A table of a hundred cuts stands where the decision is.
       shownCut = said.cut;
       const frame = root.querySelector(".outcomes");
       frame.scrollTop = rows.get(said.cut).offsetTop - frame.clientHeight / 2;
+      const list = part("streams-frame");
+      if (list) {
+        list.scrollTop = streamRows[said.cut].row.offsetTop - list.clientHeight / 2;
+      }
     }
     for (const name of [...COPIED, ...boxes.map((one) => `settled-${one.dataset.with}`).filter(box)]) {
       for (const copy of root.querySelectorAll(`[data-copy="${name}"]`)) {
         copy.value = box(name).value;
+      }
+    }
+  }
+
+  // Each list alone, at the same cut and by the same rates. Who is listed already is of the whole.
+  function byList(said) {
+    const found = Object.fromEntries(Object.entries(streams).map(([name, of]) => [name, choose(of, { ...said, listed: 0 }, policy).rows]));
+    for (const { row, cells } of streamRows) {
+      const cut = Number(row.dataset.streams);
+      row.classList.toggle("outcomes__chosen", cut === said.cut);
+      for (const cell of cells) {
+        const [name, figure] = cell.dataset.stream.split(" ");
+        if (cell.textContent !== found[name][cut][figure]) {
+          cell.textContent = found[name][cut][figure];
+        }
       }
     }
   }
