@@ -165,7 +165,8 @@ def _ruled_multiple(question: Question, score: Score, uses_mapping: bool) -> Key
     others = {found for answer, found in scores.items() if answer and not least <= answer}
     if least and len(others) <= 1 and best == [answer for answer in scores if least <= answer]:
         # Who writes what has to be there, and not what may not, wants just that.
-        return Key(_agree(question, in_order(question, least)), notes=(tell("more-accepted"),))
+        penalties = tuple(tell("penalty-dropped", points=plain(value)) for value in others if value)
+        return Key(_agree(question, in_order(question, least)), notes=(tell("more-accepted"), *penalties))
     raise Unfit(tell("scored-otherwise"))
 
 

@@ -185,10 +185,11 @@ def test_keys_of_makers_with_ways_of_their_own(tmp_path, made, key):
 
 @pytest.mark.parametrize("together", ["{}{}", "<and>{}{}</and>"])
 def test_options_that_have_to_be_there_are_the_key_where_nothing_is_said_of_others(tmp_path, together):
-    made = canvas("multiple_answers_question", THREE, gives(together.format(equal("7001"), equal("7003"))), "Multiple")
-    found = outcome(one(tmp_path, interop(made)))
+    rules = gives(together.format(equal("7001"), equal("7003"))) + gives("<other/>", "-10")
+    found = outcome(one(tmp_path, interop(canvas("multiple_answers_question", THREE, rules, "Multiple"))))
     assert (found["key"], found["mapping"]) == (["7001", "7003"], None)
     assert "further options beside it" in found["notes"][0]
+    assert "earned -10 there" in found["notes"][1]
 
 
 def test_what_else_stands_for_no_condition_met_before(tmp_path):
