@@ -140,6 +140,10 @@ def test_a_full_disk_under_postgresql(tmp_path):
         mounted = opened.enter_context(small_disk(folder, 256 * MB))
         server = opened.enter_context(Server(folder))
         stack = opened.enter_context(running(tmp_path, log_level="error", database=server.create("full")))
+        with server.administer() as connection:
+            # A file of its log that is all free, and no checkpoint after which whole pages go into it: on a slow machine it would be full before the disk is freed.
+            connection.execute("ALTER SYSTEM SET checkpoint_timeout = '1h'")
+            connection.execute("SELECT pg_reload_conf(), pg_switch_wal()")
         load = Load(stack)
         fill_and_free(load, Full(folder) if mounted else ReadOnly(server))
         assert load.check() >= 2 * CANDIDATES

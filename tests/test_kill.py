@@ -86,7 +86,7 @@ class Load:
     def acked(self):
         return sum(len(saver.acked) for saver in self.savers)
 
-    def goes_on(self, after, seconds=30):
+    def goes_on(self, after, seconds=60):
         """Answers are saved again, one for each candidate on average. Fails when nothing is for that long."""
         before, until = self.acked, time.monotonic() + seconds
         while self.acked < before + CANDIDATES and time.monotonic() < until:
